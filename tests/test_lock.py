@@ -1,4 +1,4 @@
-"""The lock that is committed serves everyone: it names no index, and neither does any other file."""
+"""The committed lock serves everyone: it names no index, and neither does any other file."""
 
 from __future__ import annotations
 

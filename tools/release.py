@@ -57,7 +57,8 @@ def load_package(name: str, root: Path = ROOT) -> Package:
     """Read ``packages/NAME``. Raises FileNotFoundError, naming the packages that exist."""
     folder = root / "packages" / name
     if not (folder / "pyproject.toml").is_file():
-        known = ", ".join(sorted(each.parent.name for each in root.glob("packages/*/pyproject.toml")))
+        files = root.glob("packages/*/pyproject.toml")
+        known = ", ".join(sorted(file.parent.name for file in files))
         raise FileNotFoundError(f"no package {name!r} in packages/; there are: {known}")
     table = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
     return Package(folder=folder, project=table["project"])
@@ -111,14 +112,16 @@ def requirement_problems(package: Package, root: Path = ROOT) -> list[str]:
         if not requirement.specifier:
             found.append(f"{name} is required without a version; write {name}>=X.Y,<X.Z")
         elif not requirement.specifier.contains(sibling.version, prereleases=True):
-            found.append(f"{line!r} does not admit {name} {sibling.version}, which it is tested with")
+            found.append(
+                f"{line!r} does not admit {name} {sibling.version}, the one that is tested"
+            )
     return found
 
 
 def tag_problems(package: Package, tag: str) -> list[str]:
     """The tag names this package and version, and it is on the commit that is checked out."""
     if tag != package.tag:
-        return [f"tag {tag!r} does not fit; version {package.version} is released as {package.tag!r}"]
+        return [f"tag {tag!r} does not fit; {package.version} is released as {package.tag!r}"]
     command = ["git", "tag", "--points-at", "HEAD"]
     here = subprocess.run(command, cwd=package.folder, capture_output=True, text=True, check=False)
     if tag not in here.stdout.split():
