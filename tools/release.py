@@ -16,14 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tomli
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,7 +56,7 @@ def load_package(name: str, root: Path = ROOT) -> Package:
         files = root.glob("packages/*/pyproject.toml")
         known = ", ".join(sorted(file.parent.name for file in files))
         raise FileNotFoundError(f"no package {name!r} in packages/; there are: {known}")
-    table = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    table = tomli.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
     return Package(folder=folder, project=table["project"])
 
 
