@@ -1,0 +1,98 @@
+"""Reading and writing models: safetensors and a config, checked before anything is used."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from jepa_tts.config import SIZES, JepaConfig
+from jepa_tts.model import JepaModel
+from jepa_tts.vocoder import Vocoder, VocoderConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from jepa_tts.corpus import Corpus
+    from jepa_tts.train import TrainConfig
+
+
+def start_model(config: TrainConfig, corpus: Corpus, phonemes: str = "") -> JepaModel:
+    """The model that a stage continues (``config.start``), or a new one of ``config.size``."""
+    torch.manual_seed(config.seed)
+    if config.start:
+        return load_model(Path(config.start))
+    speakers = sorted({r.speaker for r in corpus.rows if not r.speaker.startswith("virtual")})
+    size = replace(SIZES[config.size], phonemes=phonemes, speakers=tuple(speakers))
+    return JepaModel(size)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write a safetensors file so that a crash leaves either the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    try:
+        save_file({k: v.detach().contiguous() for k, v in tensors.items()}, partial)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def save_model(model: JepaModel | Vocoder, folder: Path, kind: str = "jepa-tts") -> None:
+    """Write ``config.json`` and ``model.safetensors`` of a model in training."""
+    save_tensors(folder / "model.safetensors", dict(model.state_dict()))
+    described = {"kind": kind, "config": model.config.to_dict()}
+    partial = folder / "config.json.part"
+    partial.write_text(json.dumps(described, indent=2, ensure_ascii=False), "utf-8")
+    partial.replace(folder / "config.json")
+
+
+def load_model(folder: Path) -> JepaModel:
+    """The model in ``folder``.
+
+    Raises:
+        FileNotFoundError: if it holds none.
+        ValueError: for an unknown key or weights that do not fit the configuration.
+    """
+    model = JepaModel(JepaConfig.from_dict(_described(folder)))
+    _fill(model, folder / "model.safetensors")
+    return model
+
+
+def load_vocoder(folder: Path) -> Vocoder:
+    """The vocoder in ``folder``, as :func:`save_model` wrote it.
+
+    Raises:
+        FileNotFoundError: if it holds none.
+        ValueError: for an unknown key or weights that do not fit the configuration.
+    """
+    vocoder = Vocoder(VocoderConfig.from_dict(_described(folder)))
+    _fill(vocoder, folder / "model.safetensors")
+    return vocoder
+
+
+def _described(folder: Path) -> Mapping[str, Any]:
+    path = folder / "config.json"
+    try:
+        return json.loads(path.read_text("utf-8"))["config"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} does not describe a model: {error!r}; save it again") from error
+
+
+def _fill(model: JepaModel | Vocoder, path: Path) -> None:
+    try:
+        model.load_state_dict(load_file(path))
+    except SafetensorError as error:
+        raise ValueError(f"{path} cannot be read ({error}): copy it again") from error
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not fit its config.json: {error}") from error

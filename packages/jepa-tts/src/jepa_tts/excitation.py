@@ -1,0 +1,73 @@
+"""What the source-filter head filters: pulses at F0, and noise; and the phase that a filter implies.
+
+Letters: B batch, F mel frames, K frequency bins, S samples.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+HIGHEST = 11_000.0
+"""Hz; harmonics above are left to the noise."""
+
+
+def pulse_train(f0: Tensor, hop: int, rate: int) -> Tensor:
+    """Band-limited pulses, every harmonic below 11 kHz at amplitude one: F0 [B, F] Hz -> [B, F hop].
+
+    The closed form of the cosine sum (Dirichlet kernel); F0 is held constant over a frame's edges into
+    silence and interpolated between voiced frames. Zero where F0 is zero.
+    """
+    voiced = F.interpolate((f0 > 0).to(f0)[:, None], scale_factor=hop, mode="nearest")[:, 0]
+    held = _hold(f0)
+    frequency = F.interpolate(held[:, None], scale_factor=hop, mode="linear")[:, 0].clamp_min(20.0)
+    cycles = (frequency.double() / rate).cumsum(1)
+    angle = (2 * torch.pi * (cycles % 1.0)).to(f0.dtype)
+    order = (HIGHEST / frequency).floor() + 0.5
+    below = 2 * (angle / 2).sin()
+    safe = torch.where(below.abs() < 2e-3, torch.ones_like(below), below)
+    pulses = torch.where(below.abs() < 2e-3, order, (order * angle).sin() / safe)
+    return (pulses - 0.5) * voiced
+
+
+def _hold(f0: Tensor) -> Tensor:
+    """Fill unvoiced frames with the last voiced F0 (the first one before any)."""
+    index = torch.arange(f0.shape[1], device=f0.device).expand_as(f0)
+    last = torch.where(f0 > 0, index, -1).cummax(1).values
+    first = (f0 > 0).to(torch.int8).argmax(1, keepdim=True)
+    return f0.gather(1, torch.where(last < 0, first, last)).clamp_min(60.0)
+
+
+def pulse_spectrum(f0: Tensor, window: Tensor, hop: int, rate: int) -> Tensor:
+    """Spectrum of the pulses, scaled so that a lone harmonic peaks at one: [B, F] -> [B, K, F]."""
+    pulses = pulse_train(f0, hop, rate)[:, : (f0.shape[1] - 1) * hop]
+    return _stft(pulses, window, hop) / (window.sum() / 2)
+
+
+def noise_spectrum(
+    shape: torch.Size, window: Tensor, hop: int, generator: torch.Generator | None = None
+) -> Tensor:
+    """Spectrum of white noise with unit power per bin, [B, K, F] for ``shape`` (B, F)."""
+    noise = torch.randn(shape[0], (shape[1] - 1) * hop, generator=generator).to(window)
+    return _stft(noise, window, hop) / (window**2).sum().sqrt()
+
+
+def _stft(samples: Tensor, window: Tensor, hop: int) -> Tensor:
+    return torch.stft(
+        samples, len(window), hop, window=window, center=True, pad_mode="constant", return_complex=True
+    )
+
+
+def minimum_phase(log_magnitude: Tensor) -> Tensor:
+    """The minimum-phase spectrum of a log magnitude [B, K, F] (Oppenheim and Schafer, chapter 13).
+
+    The cepstrum's negative quefrencies are folded onto the positive ones.
+    """
+    bins = log_magnitude.shape[1]
+    size = 2 * (bins - 1)
+    cepstrum = torch.fft.irfft(log_magnitude, size, dim=1)
+    fold = torch.zeros(size, 1, device=log_magnitude.device)
+    fold[0] = fold[size // 2] = 1.0
+    fold[1 : size // 2] = 2.0
+    return torch.fft.rfft(cepstrum * fold, dim=1).exp()

@@ -1,0 +1,100 @@
+"""The joint-embedding predictive model: five parts, and the three ways to run them.
+
+Letters: B batch, N bytes, F mel frames, T = F / 4 latent frames, M mel bands, Z latent dimensions, D width.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from jepa_tts.audio_encoder import AudioEncoder
+from jepa_tts.clock import Clock, clock
+from jepa_tts.config import JepaConfig
+from jepa_tts.mel_decoder import MelDecoder
+from jepa_tts.predictor import Prediction, Predictor
+from jepa_tts.text import PAD, DurationHead, TextEncoder
+from jepa_tts.voices import Voices
+
+LENGTH_SLACK = 6
+"""Latent frames by which speech may outlast its plan before it is cut (J7)."""
+SILENT_BYTE = 0.15
+"""Bytes planned shorter than this many latent frames are taken as silent letters."""
+
+
+class Plan(NamedTuple):
+    """The text's side of a synthesis.
+
+    ``text`` [B, N, D], ``mask`` [B, N], ``voice`` [B, D], ``durations`` [B, N] latent frames and
+    ``lengths`` [B], the planned number of latent frames.
+    """
+
+    text: Tensor
+    mask: Tensor
+    voice: Tensor
+    durations: Tensor
+    lengths: Tensor
+
+    def clock(self, frames: int) -> Clock:
+        """The clock of the first ``frames`` latent frames."""
+        return clock(self.durations, frames)
+
+
+class JepaModel(nn.Module):
+    """Text encoder, audio encoder, predictor, mel decoder and voices."""
+
+    def __init__(self, config: JepaConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.text_encoder = TextEncoder(config)
+        self.durations = DurationHead(config.width)
+        self.audio_encoder = AudioEncoder(config)
+        self.predictor = Predictor(config)
+        self.mel_decoder = MelDecoder(config)
+        self.voices = Voices(config)
+
+    def plan(self, ids: Tensor, voice: Tensor, speed: float = 1.0) -> Plan:
+        """Byte ids [B, N] and voice [B, D] -> what to say when."""
+        mask = ids != PAD
+        text = self.text_encoder(ids)
+        durations = self.durations(text, voice).expm1().clamp(0.0, 60.0) / speed
+        durations = durations * (mask & (durations > SILENT_BYTE))
+        lengths = durations.sum(1).round().long().clamp_min(1)
+        return Plan(text, mask, voice, durations, lengths)
+
+    def predict(self, plan: Plan, history: Tensor) -> Prediction:
+        """Teacher-forced prediction of every embedding in ``history`` [B, T, Z]."""
+        times = plan.clock(history.shape[1])
+        return self.predictor(history, plan.text, plan.mask, plan.voice, times)
+
+    @torch.inference_mode()
+    def generate(self, plan: Plan) -> tuple[Tensor, Tensor]:
+        """Free-running prediction: latents [B, T, Z] and their lengths [B].
+
+        A row ends when its stop head fires near the planned end, at the latest ``LENGTH_SLACK`` frames
+        after it.
+        """
+        limit = int(plan.lengths.max()) + LENGTH_SLACK
+        times = plan.clock(limit)
+        state = self.predictor.begin(plan.text, plan.mask, limit)
+        past = self.predictor.start.expand(len(plan.text), 1, -1)
+        frames, lengths = [], torch.full_like(plan.lengths, limit)
+        for frame in range(limit):
+            out = self.predictor.step(
+                past, plan.text, plan.voice, times.rows(frame, frame + 1), state
+            )
+            past = out.latents
+            frames.append(past)
+            near = frame + 1 >= plan.lengths - 1
+            late = frame + 1 >= plan.lengths + LENGTH_SLACK
+            ends = near & ((out.stop[:, 0] > 0) | late)
+            lengths = torch.where(ends, lengths.clamp_max(frame + 1), lengths)
+            if bool((lengths <= frame + 1).all()):
+                break
+        return torch.cat(frames, dim=1), lengths
+
+    def network_size(self) -> int:
+        """Number of parameters."""
+        return sum(p.numel() for p in self.parameters())

@@ -1,0 +1,192 @@
+"""From a manifest to a training cache: mels, pitch, and the frames of every byte."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from jepa_tts.config import STRIDE
+from jepa_tts.corpus import Corpus, split_of
+
+if TYPE_CHECKING:
+    from jepa_tts.model import JepaModel
+
+_log = logging.getLogger(__name__)
+PITCH_RANGE = (50.0, 550.0)
+
+
+def _features(folder: Path, row: dict, pitch: bool) -> tuple[np.ndarray, np.ndarray]:
+    import soundfile
+    import torch
+    from voice_data.mel import MelConfig, log_mel
+
+    torch.set_num_threads(1)
+    config = MelConfig()
+    samples, rate = soundfile.read(folder / row["audio"], dtype="float32")
+    if rate != config.sample_rate:
+        raise ValueError(
+            f"{row['audio']} has {rate} Hz, the model wants {config.sample_rate}: "
+            "run `voice-data prepare` first"
+        )
+    mel = log_mel(torch.from_numpy(samples)[None], config)[0].T.numpy()
+    mel = mel[: len(mel) // STRIDE * STRIDE]
+    f0 = np.full(len(mel), np.nan, np.float32)
+    if pitch:
+        measured = _pitch(samples, config.sample_rate, 1000 * config.hop_length / config.sample_rate)
+        f0 = np.resize(np.pad(measured, (0, max(0, len(mel) - len(measured)))), len(mel))
+    return mel.astype(np.float16), f0.astype(np.float16)
+
+
+def _pitch(samples: np.ndarray, rate: int, period_ms: float) -> np.ndarray:
+    import pyworld
+
+    x = samples.astype(np.float64)
+    f0, times = pyworld.dio(x, rate, *PITCH_RANGE, frame_period=period_ms)
+    return pyworld.stonemask(x, f0, times, rate)
+
+
+def preprocess(
+    manifest: Path, out: Path, *, pitch_share: float = 0.25, workers: int = 1, limit: int | None = None
+) -> int:
+    """Write the cache of a manifest; returns the number of utterances.
+
+    Pitch is measured on ``pitch_share`` of the utterances: enough to train the auto-encoder and the
+    vocoder, and the dearest step.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    lines = manifest.read_text("utf-8").splitlines()[:limit]
+    rows = [json.loads(line) for line in lines]
+    every = max(1, round(1 / pitch_share)) if pitch_share > 0 else 0
+    wants = [every > 0 and i % every == 0 for i in range(len(rows))]
+    start = byte_start = 0
+    parts = {name: out / f"{name}.f16.part" for name in ("mel", "pitch")}
+    with (
+        ProcessPoolExecutor(workers) as pool,
+        parts["mel"].open("wb") as mel_file,
+        parts["pitch"].open("wb") as pitch_file,
+        (out / "rows.jsonl.part").open("w", encoding="utf-8") as index,
+    ):
+        folder = [manifest.parent] * len(rows)
+        results = pool.map(_features, folder, rows, wants, chunksize=16)
+        for row, (mel, f0) in tqdm(zip(rows, results, strict=True), total=len(rows), disable=None):
+            mel.tofile(mel_file)
+            f0.tofile(pitch_file)
+            extra = row.get("extra", {})
+            record = {
+                "id": row["id"],
+                "audio": str((manifest.parent / row["audio"]).resolve()),
+                "text": row["text"],
+                "speaker": row.get("speaker", ""),
+                "split": row.get("split") or split_of(row["text"]),
+                "phonemes": extra.get("phonemes", ""),
+                "seconds": extra.get("seconds", []),
+                "start": start,
+                "frames": len(mel),
+                "byte_start": byte_start,
+            }
+            index.write(json.dumps(record, ensure_ascii=False) + "\n")
+            start += len(mel)
+            byte_start += len(row["text"].encode("utf-8")) + 2
+    for name, part in parts.items():
+        os.replace(part, out / f"{name}.f16")
+    os.replace(out / "rows.jsonl.part", out / "rows.jsonl")
+    return len(rows)
+
+
+def align(model: JepaModel, corpus: Corpus, *, batch: int = 64) -> float:
+    """Write ``bytes.f16``: the seconds of the phonemes, carried to the bytes that sound them.
+
+    The text encoder's CTC head says which byte each phoneme belongs to (the best path); the phonemes'
+    seconds come from the manifest. Returns the share of phonemes whose byte the head was sure of.
+    """
+    import torch
+
+    from jepa_tts.text import HALVES, collate_text
+
+    frame_seconds = STRIDE / model.config.mel.frame_rate
+    path, sure, total = corpus.folder / "bytes.f16.part", 0, 0
+    rows = iter(tqdm(corpus.rows, disable=None, desc="align"))
+    with path.open("wb") as file, torch.inference_mode():
+        while chunk := list(islice(rows, batch)):
+            encoded = model.text_encoder(collate_text([r.text for r in chunk]))
+            scores = model.text_encoder.phoneme_logits(encoded).log_softmax(-1).numpy()
+            for row, score in zip(chunk, scores, strict=True):
+                ids = [model.config.phonemes.index(p) + 1 for p in row.phonemes]
+                slots = best_path(score[: row.bytes * HALVES], ids)
+                sure += int(sum(score[s, i] > np.log(0.5) for s, i in zip(slots, ids, strict=True)))
+                total += len(ids)
+                frames = byte_frames(slots // HALVES, row.seconds, row.bytes, frame_seconds)
+                frames *= row.latent_frames / max(1e-6, frames.sum())
+                frames.astype(np.float16).tofile(file)
+    os.replace(path, corpus.folder / "bytes.f16")
+    return sure / max(1, total)
+
+
+def byte_frames(owner: np.ndarray, seconds: list[float], count: int, frame: float) -> np.ndarray:
+    """Latent frames of each of ``count`` bytes; lead-in goes to BEGIN, the tail to END."""
+    frames = np.zeros(count, np.float32)
+    frames[0] += seconds[0] / frame
+    frames[-1] += seconds[-1] / frame
+    np.add.at(frames, owner, np.asarray(seconds[1:-1], np.float32) / frame)
+    return frames
+
+
+def best_path(scores: np.ndarray, ids: list[int]) -> np.ndarray:
+    """The slot of each label on the best CTC path; scores [S, P] are log probabilities, blank 0.
+
+    Each label takes exactly one slot, in order; all other slots are blank.
+
+    Raises:
+        ValueError: if there are more labels than slots.
+    """
+    slots, labels = len(scores), len(ids)
+    if labels > slots:
+        raise ValueError(f"{labels} phonemes do not fit into {slots} slots")
+    gain = scores[:, ids] - scores[:, :1]  # [S, L]: a label here instead of a blank
+    best = np.full((slots + 1, labels + 1), -np.inf, np.float32)
+    best[:, 0] = 0.0
+    for slot in range(1, slots + 1):
+        take = best[slot - 1, :-1] + gain[slot - 1]
+        best[slot, 1:] = np.maximum(best[slot - 1, 1:], take)
+    path, slot = np.empty(labels, np.int64), slots
+    for label in range(labels, 0, -1):
+        while slot > label and best[slot, label] == best[slot - 1, label]:
+            slot -= 1
+        slot -= 1
+        path[label - 1] = slot
+    return path
+
+
+def encode(model: JepaModel, corpus: Corpus, *, batch: int = 32) -> int:
+    """Write ``latents.f16``: the encoder's means of the whole cache; returns the number of latent frames."""
+    import torch
+
+    order = sorted(range(len(corpus.rows)), key=lambda i: corpus.rows[i].frames)
+    total = sum(row.latent_frames for row in corpus.rows)
+    width = model.config.latent
+    path = corpus.folder / "latents.f16.part"
+    out = np.memmap(path, np.float16, "w+", shape=(total, width))
+    with torch.inference_mode():
+        for start in tqdm(range(0, len(order), batch), disable=None, desc="encode"):
+            chunk = order[start : start + batch]
+            mels = [corpus.mel_of(i) for i in chunk]
+            padded = torch.nn.utils.rnn.pad_sequence(mels, batch_first=True).transpose(1, 2)
+            lengths = torch.tensor([len(m) for m in mels])
+            means = model.audio_encoder(padded, lengths).mean.numpy()
+            for index, mean in zip(chunk, means, strict=True):
+                row = corpus.rows[index]
+                first = row.start // STRIDE
+                out[first : first + row.latent_frames] = mean[: row.latent_frames]
+    out.flush()
+    del out
+    (corpus.folder / "latents.json").write_text(json.dumps({"latent": width}), "utf-8")
+    os.replace(path, corpus.folder / "latents.f16")
+    return total

@@ -1,0 +1,165 @@
+"""Stage two: audio encoder and mel decoder, started from principal components.
+
+Letters: B batch, F mel frames, M mel bands, Z latent dimensions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jepa_tts.audio_encoder import PITCH_DIMENSIONS
+from jepa_tts.checkpoint import save_model, start_model
+from jepa_tts.config import STRIDE
+from jepa_tts.corpus import Corpus
+from jepa_tts.losses import kl_loss, kl_weight, reconstruction_loss, spectral_loss
+from jepa_tts.stages.stage import Loss, Media
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from jepa_tts.train import TrainConfig
+
+CROP = 192
+"""Mel frames per crop: two seconds."""
+PITCH_CENTRE, PITCH_SPREAD = 5.1, 0.35
+"""Mean and deviation of log F0 over men and women, to scale the pitch dimensions."""
+VARIANCE_FLOOR = 0.6
+PITCH_WEIGHT = 0.5
+
+
+class Autoencode:
+    """L1, spectral and annealed KL losses, plus pitch in the first latent dimensions."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        self.corpus = Corpus(Path(config.cache))
+        self.network = start_model(config, self.corpus)
+        measured = [i for i in range(len(self.corpus.rows)) if self._measured(i)]
+        train = set(self.corpus.part("train"))
+        self.rows = [i for i in measured if i in train]
+        self.held_out = [i for i in measured if i not in train][:48]
+        if not self.network.audio_encoder.projection.weight[:PITCH_DIMENSIONS].any():
+            return  # already started: a random projection has no zero rows
+        self._start_from_components()
+
+    def _measured(self, index: int) -> bool:
+        row = self.corpus.rows[index]
+        return row.frames >= CROP // 2 and not np.isnan(self.corpus.pitch[row.start])
+
+    def _start_from_components(self) -> None:
+        """Principal components of four stacked frames; each scaled by its floored deviation."""
+        rng = np.random.default_rng(self.config.seed)
+        picks = rng.choice(self.rows, min(2_000, len(self.rows)), replace=False)
+        stacked = np.concatenate([self._stacked(i) for i in picks])
+        mean = stacked.mean(0)
+        values, vectors = np.linalg.eigh(np.cov((stacked - mean).T))
+        keep = self.network.config.latent - PITCH_DIMENSIONS
+        values, vectors = values[::-1][:keep], vectors[:, ::-1][:, :keep]
+        scale = np.sqrt(values + VARIANCE_FLOOR)
+        down, up = (vectors / scale).T, vectors * scale
+        encoder, decoder = self.network.audio_encoder, self.network.mel_decoder
+        encoder.set_projection(_tensor(down), _tensor(-down @ mean))
+        decoder.set_projection(_tensor(up), _tensor(mean), PITCH_DIMENSIONS)
+
+    def _stacked(self, index: int) -> np.ndarray:
+        mel = self.corpus.mel_of(index).numpy()
+        return mel.reshape(len(mel) // STRIDE, -1)
+
+    def trained(self) -> list[nn.Parameter]:
+        """Audio encoder (its principal components stay) and mel decoder."""
+        network = self.network
+        network.audio_encoder.projection.requires_grad_(False)
+        parts = (network.audio_encoder, network.mel_decoder)
+        return [p for part in parts for p in part.parameters() if p.requires_grad]
+
+    def save(self, folder: Path) -> None:
+        """Write the whole model."""
+        save_model(self.network, folder)
+
+    def epoch(self, seed: int, epoch: int) -> list[list[tuple[int, int]]]:
+        """Random crops (row, first frame), ``batch`` mel frames a step."""
+        rng = np.random.default_rng((seed, epoch))
+        size = max(1, self.config.batch // CROP)
+        order = rng.permutation(self.rows)
+        crops = [
+            (int(i), int(rng.integers(0, max(1, self.corpus.rows[i].frames - CROP + 1)))) for i in order
+        ]
+        return [crops[k : k + size] for k in range(0, len(crops) - size + 1, size)]
+
+    def _crop(self, index: int, start: int) -> tuple[Tensor, Tensor]:
+        row = self.corpus.rows[index]
+        end = min(row.frames, start + CROP)
+        mel = np.full((CROP, self.corpus.mels), -11.5, np.float32)
+        mel[: end - start] = self.corpus.mel[row.start + start : row.start + end]
+        pitch = np.zeros(CROP, np.float32)
+        pitch[: end - start] = self.corpus.pitch[row.start + start : row.start + end]
+        return torch.from_numpy(mel), torch.from_numpy(pitch)
+
+    def loss(
+        self, batch: list[tuple[int, int]], progress: float, generator: torch.Generator
+    ) -> Loss:
+        """L1 + spectral + annealed KL + pitch."""
+        mels, pitches = zip(*(self._crop(*item) for item in batch), strict=True)
+        mel, pitch = torch.stack(mels).transpose(1, 2), torch.stack(pitches)
+        gaussian = self.network.audio_encoder(mel)
+        decoded = self.network.mel_decoder(gaussian.sample(generator))
+        mask = torch.ones(gaussian.mean.shape[:2], dtype=torch.bool)
+        parts = {
+            "l1": reconstruction_loss(decoded, mel),
+            "spectral": spectral_loss(decoded, mel),
+            "kl": kl_loss(gaussian, mask),
+            "pitch": pitch_loss(gaussian.mean, pitch),
+        }
+        weight = kl_weight(progress, self.config.kl)
+        total = parts["l1"] + self.config.spectral * parts["spectral"]
+        total = total + weight * parts["kl"] + PITCH_WEIGHT * parts["pitch"]
+        return Loss(total, {name: float(value.detach()) for name, value in parts.items()})
+
+    def validate(self) -> dict[str, float]:
+        """Reconstruction without sampling, pitch error in semitones and voicing mistakes."""
+        batch = [self._crop(i, 0) for i in self.held_out]
+        mel = torch.stack([m for m, _ in batch]).transpose(1, 2)
+        pitch = torch.stack([p for _, p in batch])
+        mean = self.network.audio_encoder(mel).mean
+        decoded = self.network.mel_decoder(mean)
+        heard = latent_pitch(mean)
+        both = (heard > 0) & (pitch > 0)
+        cents = (12 * (heard[both] / pitch[both]).log2()).abs()
+        return {
+            "l1": float(reconstruction_loss(decoded, mel)),
+            "spectral": float(spectral_loss(decoded, mel)),
+            "pitch_semitones": float(cents.median()) if len(cents) else 0.0,
+            "voicing_errors": float(((heard > 0) != (pitch > 0)).float().mean()),
+            "latent_deviation": float(mean.flatten(0, 1).std(0).mean()),
+        }
+
+    def media(self) -> Media:
+        """One held-out crop and its reconstruction."""
+        mel, _ = self._crop(self.held_out[0], 0)
+        decoded = self.network.mel_decoder(self.network.audio_encoder(mel.T[None]).mean)[0]
+        return Media({"mel/true": mel.T.numpy(), "mel/decoded": decoded.numpy()})
+
+
+def pitch_loss(mean: Tensor, pitch: Tensor) -> Tensor:
+    """Squared error of scaled log F0 (voiced frames) and voicing (all); [B, T, Z] and Hz [B, F]."""
+    dims = mean[..., :PITCH_DIMENSIONS].unflatten(-1, (STRIDE, 2)).flatten(1, 2)  # [B, F, 2]
+    voiced = pitch > 0
+    target = (pitch.clamp_min(1.0).log() - PITCH_CENTRE) / PITCH_SPREAD
+    error = ((dims[..., 0] - target) ** 2 * voiced).sum() / voiced.sum().clamp_min(1)
+    voicing = ((dims[..., 1] - (voiced * 2.0 - 1.0)) ** 2).mean()
+    return error + voicing
+
+
+def latent_pitch(mean: Tensor) -> Tensor:
+    """F0 in Hz that the latents [B, T, Z] carry, [B, F]; 0 where unvoiced."""
+    dims = mean[..., :PITCH_DIMENSIONS].unflatten(-1, (STRIDE, 2)).flatten(1, 2)
+    return (dims[..., 0] * PITCH_SPREAD + PITCH_CENTRE).exp() * (dims[..., 1] > 0)
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, np.float32))

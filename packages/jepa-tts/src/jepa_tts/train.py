@@ -1,0 +1,253 @@
+"""Training, told as a story: build the stage, loop over its batches, save so that a kill loses little.
+
+A run is a folder: ``train.json`` (the configuration), ``model/`` (the newest checkpoint), ``state.safetensors``
+(optimiser and random numbers, for an exact resume), ``log.jsonl`` and TensorBoard events.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from jepa_tts.checkpoint import save_tensors
+from jepa_tts.stages import StageName, make_stage
+from jepa_tts.stages.stage import Loss, Stage
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """One stage of training. ``batch`` is a budget: padded frames (bytes in ``pronounce``) per step."""
+
+    stage: StageName
+    cache: str
+    out: str
+    start: str = ""
+    size: str = "small"
+    lexicon: str = ""
+    vocoder: str = ""
+    steps: int = 10_000
+    batch: int = 1_800
+    learning_rate: float = 1e-3
+    final_rate: float = 0.05
+    warm_up: int = 200
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    kl: float = 1e-3
+    spectral: float = 0.3
+    history_noise: float = 0.8
+    history_drop: float = 0.2
+    feedback: float = 0.0
+    adversarial: bool = False
+    amp: bool = False
+    seed: int = 0
+    threads: int = 0
+    log_every: int = 20
+    save_every: int = 250
+    validate_every: int = 250
+    media_every: int = 1_000
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "log_every", "save_every", "validate_every", "media_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"TrainConfig.{name} must be at least 1, not {getattr(self, name)}")
+        if not 0.0 < self.learning_rate < 1.0:
+            raise ValueError(f"TrainConfig.learning_rate must be in (0, 1), not {self.learning_rate}")
+        if not 0.0 <= self.feedback <= 1.0:
+            raise ValueError(f"TrainConfig.feedback must be in [0, 1], not {self.feedback}")
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """Linear warm-up, then a cosine down to ``final_rate`` of the peak."""
+    if step < config.warm_up:
+        return config.learning_rate * (step + 1) / config.warm_up
+    progress = (step - config.warm_up) / max(1, config.steps - config.warm_up)
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    return config.learning_rate * (config.final_rate + (1 - config.final_rate) * cosine)
+
+
+def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, float]:
+    """Run a stage to its end (or continue it); returns the last validation figures.
+
+    ``progress`` shows a bar: by default on a terminal only.
+    """
+    from torch.utils.tensorboard import SummaryWriter
+
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    stage = make_stage(config)
+    parameters = stage.trained()
+    optimizer = torch.optim.AdamW(
+        parameters, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+    )
+    generator = torch.Generator().manual_seed(config.seed)
+    step = resume(out, stage, optimizer, generator, config)
+    (out / "train.json").write_text(json.dumps(asdict(config), indent=2), "utf-8")
+    figures: dict[str, float] = {}
+    writer = SummaryWriter(out / "events", purge_step=step)
+    shown = tqdm(total=config.steps, initial=step, disable=None if progress is None else not progress)
+    with writer, (out / "log.jsonl").open("a", encoding="utf-8") as log, shown as bar:
+        stage.network.train()
+        for batch in batches(stage, config.seed, step):
+            started = time.perf_counter()
+            loss = optimise(stage, batch, optimizer, parameters, generator, config, step)
+            step += 1
+            bar.update()
+            if step % config.log_every == 0 or step == config.steps:
+                seconds = time.perf_counter() - started
+                record(writer, log, step, "train", loss.parts | {"seconds": seconds})
+                bar.set_postfix({k: f"{v:.3f}" for k, v in loss.parts.items()})
+            if step % config.validate_every == 0 or step == config.steps:
+                figures = validate(stage)
+                record(writer, log, step, "validation", figures)
+            if step % config.media_every == 0 or step == config.steps:
+                show(writer, stage, step)
+            if step % config.save_every == 0 or step == config.steps:
+                save(out, stage, optimizer, generator, step)
+            if step >= config.steps:
+                break
+    return figures
+
+
+def batches(stage: Stage, seed: int, step: int) -> Iterator[Any]:
+    """The batches from ``step`` on: epochs without end, each in its own seeded order."""
+    epoch = 0
+    while True:
+        plan = stage.epoch(seed, epoch)
+        if step < len(plan):
+            yield from plan[step:]
+            step = 0
+        else:
+            step -= len(plan)
+        epoch += 1
+
+
+def optimise(
+    stage: Stage,
+    batch: Any,
+    optimizer: torch.optim.Optimizer,
+    parameters: list[nn.Parameter],
+    generator: torch.Generator,
+    config: TrainConfig,
+    step: int,
+) -> Loss:
+    """One step of descent, with clipped gradients.
+
+    Raises:
+        FloatingPointError: if the loss is not finite (the run's last checkpoint is untouched).
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(config, step)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with torch.autocast(device, torch.bfloat16, enabled=config.amp):
+        loss = stage.loss(batch, step / config.steps, generator)
+    if not torch.isfinite(loss.total):
+        raise FloatingPointError(
+            f"the loss is {float(loss.total)} at step {step}: lower learning_rate "
+            f"({config.learning_rate}) and run again to continue from the last checkpoint"
+        )
+    optimizer.zero_grad(set_to_none=True)
+    loss.total.backward()
+    norm = nn.utils.clip_grad_norm_(parameters, config.clip)
+    optimizer.step()
+    loss.parts["gradient_norm"] = float(norm)
+    return loss
+
+
+@torch.no_grad()
+def validate(stage: Stage) -> dict[str, float]:
+    """The stage's held-out figures, measured in evaluation mode."""
+    stage.network.eval()
+    figures = stage.validate()
+    stage.network.train()
+    return figures
+
+
+def record(writer: Any, log: Any, step: int, part: str, figures: dict[str, float]) -> None:
+    """Figures into TensorBoard and ``log.jsonl``."""
+    for name, value in figures.items():
+        writer.add_scalar(f"{part}/{name}", value, step)
+    rounded = {name: round(value, 5) for name, value in figures.items()}
+    log.write(json.dumps({"step": step, "part": part, "time": round(time.time())} | rounded) + "\n")
+    log.flush()
+
+
+@torch.no_grad()
+def show(writer: Any, stage: Stage, step: int) -> None:
+    """The stage's pictures and sounds into TensorBoard."""
+    stage.network.eval()
+    media = stage.media()
+    stage.network.train()
+    for name, picture in media.pictures.items():
+        low, high = float(picture.min()), float(picture.max())
+        image = (picture[::-1] - low) / max(1e-5, high - low)
+        writer.add_image(name, image[None].copy(), step)
+    for name, samples in media.sounds.items():
+        writer.add_audio(name, torch.from_numpy(samples)[None], step, media.rate)
+
+
+def save(
+    out: Path, stage: Stage, optimizer: torch.optim.Optimizer, generator: torch.Generator, step: int
+) -> None:
+    """Write the model and all that an exact resume needs; the state file comes last and decides."""
+    stage.save(out / f"model-{step % 2}")
+    tensors = {
+        "step": torch.tensor(step),
+        "random": torch.get_rng_state(),
+        "generator": generator.get_state(),
+    }
+    for index, state in optimizer.state_dict()["state"].items():
+        for name, value in state.items():
+            tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
+    for name, value in stage.network.state_dict().items():
+        tensors[f"model.{name}"] = value.clone()
+    save_tensors(out / "state.safetensors", tensors)
+    newest = out / "model"
+    link = out / "model.link"
+    link.unlink(missing_ok=True)
+    link.symlink_to(f"model-{step % 2}")
+    os.replace(link, newest)
+
+
+def resume(
+    out: Path,
+    stage: Stage,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+    config: TrainConfig,
+) -> int:
+    """Load the run's state if there is one; returns the step to continue at."""
+    from safetensors.torch import load_file
+
+    path = out / "state.safetensors"
+    if not path.is_file():
+        return 0
+    tensors = load_file(path)
+    weights = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+    stage.network.load_state_dict(weights)
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimizer."):
+            _, index, name = key.split(".", 2)
+            state.setdefault(int(index), {})[name] = value
+    described = optimizer.state_dict()
+    optimizer.load_state_dict({"state": state, "param_groups": described["param_groups"]})
+    torch.set_rng_state(tensors["random"])
+    generator.set_state(tensors["generator"])
+    step = int(tensors["step"])
+    _log.info("resumed %s at step %d of %d", out, step, config.steps)
+    return step

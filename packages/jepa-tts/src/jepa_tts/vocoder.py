@@ -1,0 +1,186 @@
+"""Mel frames to a waveform: the Vocos architecture with its own head, or with a source-filter head.
+
+Vocos: Siuzdak, "Vocos: Closing the gap between time-domain and Fourier-based neural vocoders" (2023).
+Letters: B batch, M mel bands, F mel frames, D width, K = n_fft / 2 + 1 frequency bins, S samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from jepa_tts.excitation import minimum_phase, noise_spectrum, pulse_spectrum
+
+MAX_MAGNITUDE = 1e2
+PITCH_CENTRE, PITCH_SPREAD = 5.1, 0.35
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VocoderConfig:
+    """The shape of a vocoder; ``istft`` is the head of the Vocos paper, ``source-filter`` ours."""
+
+    head: Literal["istft", "source-filter"] = "source-filter"
+    sample_rate: int = 24_000
+    n_mels: int = 100
+    width: int = 256
+    inner: int = 768
+    layers: int = 6
+    n_fft: int = 1024
+    hop_length: int = 256
+    padding: Literal["center", "same"] = "center"
+
+    def __post_init__(self) -> None:
+        for name in ("sample_rate", "n_mels", "width", "inner", "layers", "n_fft", "hop_length"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"VocoderConfig.{name} must be a positive integer, not {value!r}")
+        if self.head not in HEADS:
+            raise ValueError(f"VocoderConfig.head must be one of {list(HEADS)}, not {self.head!r}")
+        if self.padding not in ("center", "same"):
+            raise ValueError(f"VocoderConfig.padding must be center or same, not {self.padding!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a config file."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> VocoderConfig:
+        """A configuration from plain values.
+
+        Raises:
+            ValueError: for an unknown key (the valid names are listed) or an impossible value.
+        """
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"unknown key {unknown[0]!r} in VocoderConfig; valid: {sorted(known)}")
+        return cls(**values)
+
+
+class ConvNeXtBlock(nn.Module):
+    """Depthwise convolution, norm, two pointwise layers, learned scale (Liu et al., 2022)."""
+
+    def __init__(self, width: int, inner: int, scale: float) -> None:
+        super().__init__()
+        self.dwconv = nn.Conv1d(width, width, 7, padding=3, groups=width)
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.pwconv1 = nn.Linear(width, inner)
+        self.pwconv2 = nn.Linear(inner, width)
+        self.gamma = nn.Parameter(torch.full((width,), scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, D, F] -> [B, D, F]."""
+        y = self.norm(self.dwconv(x).transpose(1, 2))
+        y = self.gamma * self.pwconv2(F.gelu(self.pwconv1(y)))
+        return x + y.transpose(1, 2)
+
+
+class Backbone(nn.Module):
+    """Vocos' backbone: all layers at the frame rate, no upsampling."""
+
+    def __init__(self, config: VocoderConfig) -> None:
+        super().__init__()
+        self.embed = nn.Conv1d(config.n_mels, config.width, 7, padding=3)
+        self.norm = nn.LayerNorm(config.width, eps=1e-6)
+        self.convnext = nn.ModuleList(
+            ConvNeXtBlock(config.width, config.inner, 1 / config.layers) for _ in range(config.layers)
+        )
+        self.final_layer_norm = nn.LayerNorm(config.width, eps=1e-6)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Log-mel [B, M, F] -> [B, F, D]."""
+        x = self.norm(self.embed(mel).transpose(1, 2)).transpose(1, 2)
+        for block in self.convnext:
+            x = block(x)
+        return self.final_layer_norm(x.transpose(1, 2))
+
+
+class Sound(NamedTuple):
+    """``samples`` [B, S]; ``pitch`` [B, F, 2], scaled log F0 and voicing logit, where the head has them."""
+
+    samples: Tensor
+    pitch: Tensor | None = None
+
+
+class ISTFTHead(nn.Module):
+    """Magnitude and phase of every bin, straight from the backbone (the head of the paper)."""
+
+    def __init__(self, config: VocoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.out = nn.Linear(config.width, config.n_fft + 2)
+        self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
+
+    def forward(self, x: Tensor, f0: Tensor | None = None, generator: torch.Generator | None = None) -> Sound:
+        """[B, F, D] -> samples; ``f0`` and ``generator`` are not needed."""
+        magnitude, phase = self.out(x).transpose(1, 2).chunk(2, dim=1)
+        spectrum = torch.polar(magnitude.exp().clamp_max(MAX_MAGNITUDE), phase)
+        return Sound(inverse_stft(spectrum, self.window, self.config))
+
+
+class SourceFilterHead(nn.Module):
+    """A pulse train and noise, each shaped by a spectral envelope per frame.
+
+    The head says how high (F0), how voiced, and gives two log envelopes. The pulses pass a minimum-phase
+    filter, so no phase has to be learned: this is what makes the head trainable on magnitudes alone.
+    """
+
+    def __init__(self, config: VocoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.out = nn.Linear(config.width, config.n_fft + 2)
+        self.pitch = nn.Linear(config.width, 2)
+        nn.init.normal_(self.out.weight, std=0.02)
+        nn.init.constant_(self.out.bias, -1.0)
+        self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
+
+    def forward(self, x: Tensor, f0: Tensor | None = None, generator: torch.Generator | None = None) -> Sound:
+        """[B, F, D] -> samples; ``f0`` [B, F] Hz (0 unvoiced) replaces the head's own during training."""
+        pitch = self.pitch(x)
+        if f0 is None:
+            f0 = (pitch[..., 0] * PITCH_SPREAD + PITCH_CENTRE).clamp(3.7, 6.5).exp()
+            f0 = f0 * (pitch[..., 1] > 0)
+        voiced, noisy = self.out(x).clamp(-14.0, 6.0).transpose(1, 2).chunk(2, dim=1)  # [B, K, F]
+        pulses = pulse_spectrum(f0.detach(), self.window, self.config.hop_length, self.config.sample_rate)
+        noise = noise_spectrum(f0.shape, self.window, self.config.hop_length, generator)
+        spectrum = minimum_phase(voiced) * pulses + noisy.exp() * noise
+        return Sound(inverse_stft(spectrum, self.window, self.config), pitch)
+
+
+HEADS = {"istft": ISTFTHead, "source-filter": SourceFilterHead}
+
+
+class Vocoder(nn.Module):
+    """Backbone and head; state-dict names of the backbone are those of the vocos package."""
+
+    def __init__(self, config: VocoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = Backbone(config)
+        self.head = HEADS[config.head](config)
+
+    def forward(self, mel: Tensor, f0: Tensor | None = None, generator: torch.Generator | None = None) -> Sound:
+        """Log-mel [B, M, F] -> samples, S = (F - 1) hop_length (``center``) or F hop_length (``same``)."""
+        return self.head(self.backbone(mel), f0, generator)
+
+
+def inverse_stft(spectrum: Tensor, window: Tensor, config: VocoderConfig) -> Tensor:
+    """[B, K, F] complex -> samples [B, S]."""
+    size, hop = config.n_fft, config.hop_length
+    if config.padding == "center":
+        return torch.istft(spectrum, size, hop, window=window, center=True)
+    frames = torch.fft.irfft(spectrum, size, dim=1) * window[:, None]
+    total = (spectrum.shape[2] - 1) * hop + size
+    trim = (size - hop) // 2
+
+    def overlap(rows: Tensor) -> Tensor:
+        added = F.fold(rows, (1, total), (1, size), stride=(1, hop))
+        return added[:, 0, 0, trim : total - trim]
+
+    weight = overlap((window**2)[None, :, None].expand(1, -1, spectrum.shape[2]))
+    return overlap(frames) / weight.clamp_min(1e-11)
