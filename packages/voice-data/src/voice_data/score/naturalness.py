@@ -1,4 +1,4 @@
-"""Predicted opinion scores: how natural a listener would call it, on the scale 1 (bad) to 5 (excellent)."""
+"""Predicted opinion scores: how good a listener would call it, from 1 (bad) to 5 (excellent)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ class Dnsmos:
         """
         module = require("speechmos.dnsmos")
         folder = Path(module.__file__).parent / "dnsmos_models"
-        # The package's own constructor leaves the number of threads to ONNX Runtime, which takes all.
+        # The package's own constructor leaves the number of threads to ONNX Runtime, which takes
+        # all.
         model = module.DNSMOS.__new__(module.DNSMOS)
         model.primary_model_path = str(folder / "sig_bak_ovr.onnx")
         model.onnx_sess = _session(folder / "sig_bak_ovr.onnx", threads)
@@ -80,7 +81,7 @@ class Dnsmos:
         return cls(model)
 
     def measure(self, audio: Audio) -> DnsmosScore:
-        """The score of one clip of any rate; clips under nine seconds are repeated, as DNSMOS does."""
+        """The score of one clip of any rate; one under nine seconds is repeated, as DNSMOS does."""
         samples = np.clip(audio.resample(MOS_RATE).samples, -1.0, 1.0)
         with quiet():
             scores = self.model(samples, MOS_RATE, False)

@@ -21,6 +21,7 @@ _PANELS = {
     "words_per_second": "words per second",
 }
 _BINS = 20
+_COLUMNS = 3
 
 
 def draw(report: Report) -> bytes:
@@ -31,18 +32,29 @@ def draw(report: Report) -> bytes:
     """
     figure_module, agg = require("matplotlib.figure"), require("matplotlib.backends.backend_agg")
     rows = [row.to_dict() for row in report.rows]
-    panels = [name for name in _PANELS if any(row.get(name) is not None for row in rows)] or ["duration"]
+    panels = [name for name in _PANELS if any(row.get(name) is not None for row in rows)] or [
+        "duration"
+    ]
     speakers = sorted({row["speaker"] for row in rows})
     # A Figure of its own, not pyplot: no global state and no display.
-    figure = figure_module.Figure(figsize=(4 * len(panels), 3.2), layout="constrained")
+    columns = min(len(panels), _COLUMNS)
+    lines = -(-len(panels) // columns)
+    figure = figure_module.Figure(figsize=(4 * columns, 3 * lines), layout="constrained")
     agg.FigureCanvasAgg(figure)
-    for axes, name in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels):
+    for number, name in enumerate(panels, start=1):
+        axes = figure.add_subplot(lines, columns, number)
         values = [_values(rows, speaker, name) for speaker in speakers]
-        axes.hist(values, bins=_BINS, stacked=True, label=[speaker or "all" for speaker in speakers])
+        axes.hist(
+            values, bins=_BINS, stacked=True, label=[speaker or "all" for speaker in speakers]
+        )
         axes.set_xlabel(_PANELS.get(name, "duration (s)"))
-        ceilings = [row["similarity_ceiling"] for row in rows if row.get("similarity_ceiling") is not None]
+        ceilings = [
+            row["similarity_ceiling"] for row in rows if row.get("similarity_ceiling") is not None
+        ]
         if name == "similarity" and ceilings:
-            axes.axvline(float(np.mean(ceilings)), color="black", linestyle="--", label="same-voice ceiling")
+            axes.axvline(
+                float(np.mean(ceilings)), color="black", linestyle="--", label="same-voice ceiling"
+            )
             axes.legend(fontsize="small")
     figure.axes[0].set_ylabel("clips")
     if speakers != [""]:

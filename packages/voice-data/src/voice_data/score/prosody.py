@@ -20,8 +20,9 @@ _QUIET_BELOW_PEAK, _SILENCE = 40.0, -60.0  # dB, dBFS
 class Pitch(NamedTuple):
     """Fundamental frequency over the voiced frames; None where nothing is voiced.
 
-    ``f0_low`` and ``f0_high`` are the 5th and 95th percentile in Hz, ``f0_range`` their distance and ``f0_deviation``
-    the standard deviation in semitones; ``voiced`` is the share of voiced frames.
+    ``f0_low`` and ``f0_high`` are the 5th and 95th percentile in Hz, ``f0_range`` their distance
+    and ``f0_deviation`` the standard deviation in semitones; ``voiced`` is the share of voiced
+    frames.
     """
 
     f0_median: float | None
@@ -45,7 +46,7 @@ class Pace(NamedTuple):
 
 
 def measure_pitch(audio: Audio) -> Pitch:
-    """Pitch statistics by WORLD's Harvest, 50 to 600 Hz.
+    """Pitch statistics by WORLD's DIO refined by StoneMask (Morise et al., 2016), 50 to 600 Hz.
 
     Raises:
         ImportError: if the ``[metrics]`` extra is not installed.
@@ -53,9 +54,12 @@ def measure_pitch(audio: Audio) -> Pitch:
     samples = audio.resample(_PITCH_RATE).samples.astype(np.float64)
     if not np.any(samples):
         return Pitch(None, None, None, None, None, 0.0)
-    f0, _ = require("pyworld").harvest(
+    # DIO rather than Harvest: 40 times faster, and it does not call breath and consonants voiced.
+    world = require("pyworld")
+    coarse, times = world.dio(
         samples, _PITCH_RATE, f0_floor=F0_FLOOR, f0_ceil=F0_CEILING, frame_period=_FRAME * 1000
     )
+    f0 = world.stonemask(samples, coarse, times, _PITCH_RATE)
     voiced = f0[f0 > 0]
     if not len(voiced):
         return Pitch(None, None, None, None, None, 0.0)
@@ -76,7 +80,7 @@ def semitones(ratio: float) -> float:
 
 
 def measure_pace(audio: Audio, text: str) -> Pace:
-    """Words and characters (letters and digits) of ``text`` per second of speech, and the silences."""
+    """Words and letters (digits too) of ``text`` per second of speech, and the silences."""
     leading, trailing = silences(audio)
     spoken = audio.duration - leading - trailing
     words = sum(any(letter.isalnum() for letter in word) for word in text.split())
@@ -91,7 +95,10 @@ def measure_pace(audio: Audio, text: str) -> Pace:
 
 
 def silences(audio: Audio) -> tuple[float, float]:
-    """Seconds before the first and after the last frame (10 ms) within 40 dB of the loudest, -60 dBFS at least."""
+    """Seconds of silence at the start and at the end of ``audio``.
+
+    A frame of 10 ms is silent 40 dB below the loudest one, or below -60 dBFS.
+    """
     size = max(1, round(audio.rate * _FRAME))
     padded = np.pad(audio.samples.astype(np.float64), (0, -len(audio.samples) % size))
     power = np.mean(padded.reshape(-1, size) ** 2, axis=1)

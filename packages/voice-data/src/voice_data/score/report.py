@@ -27,7 +27,7 @@ _COUNTS = frozenset(name for pair in _POOLED.values() for name in pair)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The scores of one clip; a metric that was not asked for is None. ``duration`` is in seconds."""
+    """The scores of one clip; what was not asked for is None. ``duration`` is in seconds."""
 
     id: str
     speaker: str
@@ -76,10 +76,10 @@ class Report:
     def summary(
         self, speaker: str | None = None, *, seed: int = 0, resamples: int = 1000
     ) -> dict[str, Statistic]:
-        """Mean, median and 95 % bootstrap interval of every column, of all clips or of one speaker's.
+        """Mean, median and 95 % bootstrap interval of every column, for all or one speaker.
 
-        The mean of ``wer`` and ``cer`` is that of the corpus: all errors over all words. Clips for which a
-        column is None do not count in it. The same ``seed`` gives the same interval.
+        The mean of ``wer`` and ``cer`` is that of the corpus: all errors over all words. Clips for
+        which a column is None do not count in it. The same ``seed`` gives the same interval.
 
         Raises:
             ScoreError: if nobody called ``speaker`` was scored, or ``resamples`` is below 1.
@@ -115,7 +115,7 @@ class Report:
         }
 
     def save(self, folder: str | Path, *, plot: bool = True) -> Path:
-        """Write ``scores.csv``, ``scores.json`` and, unless ``plot`` is False, ``scores.png`` into ``folder``.
+        """Write ``scores.csv``, ``scores.json`` and, if ``plot``, ``scores.png`` into ``folder``.
 
         Each file appears whole or not at all; the folder is made if needed.
 
@@ -159,7 +159,8 @@ def _statistic(
     over, under = _POOLED.get(name, (name, None))
     top = np.array([row[over] for row in measured], np.float64)
     bottom = np.array([row[under] if under else 1.0 for row in measured], np.float64)
-    # The percentile bootstrap over clips (Efron, 1979), on the ratio of sums so that it also holds for WER.
+    # The percentile bootstrap over clips (Efron, 1979), on the ratio of sums so that it also holds
+    # for WER.
     draws = np.random.default_rng(seed).integers(len(measured), size=(resamples, len(measured)))
     means = top[draws].sum(axis=1) / bottom[draws].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
@@ -174,4 +175,6 @@ def _statistic(
 
 def _plain(summary: Mapping[str, Statistic]) -> dict[str, dict[str, float]]:
     fields = ("count", "mean", "median", "low", "high")
-    return {name: {field: getattr(value, field) for field in fields} for name, value in summary.items()}
+    return {
+        name: {field: getattr(value, field) for field in fields} for name, value in summary.items()
+    }

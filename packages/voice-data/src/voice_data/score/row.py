@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Union
 
 from voice_data.audio import Audio, read
 from voice_data.manifest import Utterance, read_manifest
 from voice_data.storage import inside
 
-Clip = Union[str, Path, Audio]
+Clip = str | Path | Audio
 
 
 class ScoreError(ValueError):
@@ -22,8 +21,8 @@ class ScoreError(ValueError):
 class Row:
     """One clip to score.
 
-    ``audio`` is a file or an `Audio`; ``references`` are clips of the voice that it should have, speaking
-    other sentences: two or more of them per ``speaker`` give the similarity its ceiling.
+    ``audio`` is a file or an `Audio`; ``references`` are clips of the voice that it should have,
+    speaking other sentences: two or more of them per ``speaker`` give the similarity its ceiling.
 
     >>> Row(audio="speech.wav", text="Hello there.").id
     'speech'
@@ -37,11 +36,17 @@ class Row:
 
     def __post_init__(self) -> None:
         if not isinstance(self.audio, (str, Path, Audio)):
-            raise ScoreError(f"Row.audio must be a path or an Audio, not {type(self.audio).__name__}")
+            raise ScoreError(
+                f"Row.audio must be a path or an Audio, not {type(self.audio).__name__}"
+            )
         if isinstance(self.references, (str, Path, Audio)):
-            raise ScoreError("Row.references must be a sequence of clips: put the one clip in a list")
+            raise ScoreError(
+                "Row.references must be a sequence of clips: put the one clip in a list"
+            )
         if not self.id:
-            object.__setattr__(self, "id", "" if isinstance(self.audio, Audio) else Path(self.audio).stem)
+            object.__setattr__(
+                self, "id", "" if isinstance(self.audio, Audio) else Path(self.audio).stem
+            )
 
     def load(self) -> Audio:
         """The clip as `Audio`.
@@ -72,7 +77,7 @@ def read_rows(path: str | Path) -> list[Row]:
 
 
 def to_rows(rows: str | Path | Iterable[Row]) -> list[Row]:
-    """A checked list of rows, from a manifest's path or from rows; clips without a name are numbered.
+    """A checked list of rows, from a manifest's path or from rows.
 
     Raises:
         ScoreError: if there is nothing to score, or something in it is not a Row.
@@ -82,14 +87,18 @@ def to_rows(rows: str | Path | Iterable[Row]) -> list[Row]:
         raise ScoreError("there are no rows to score: give at least one Row(audio=..., text=...)")
     for index, row in enumerate(listed):
         if not isinstance(row, Row):
-            raise ScoreError(f"row {index} is {type(row).__name__}, not a Row: use Row(audio=..., text=...)")
+            raise ScoreError(
+                f"row {index} is {type(row).__name__}, not a Row: use Row(audio=..., text=...)"
+            )
     return listed
 
 
 def _row(utterance: Utterance, folder: Path) -> Row:
     references = utterance.extra.get("references", ())
     if not isinstance(references, (list, tuple)):
-        raise ScoreError(f"{utterance.id}: extra.references must be a list of paths, not {references!r}")
+        raise ScoreError(
+            f"{utterance.id}: extra.references must be a list of paths, not {references!r}"
+        )
     return Row(
         audio=utterance.path_in(folder),
         text=utterance.text,

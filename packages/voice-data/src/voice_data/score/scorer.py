@@ -33,15 +33,16 @@ def score(
 ) -> Report:
     """Score spoken clips, a list of `Row` or the path of a manifest, on the metrics asked for.
 
-    ``recogniser`` is a loaded one, a Whisper checkpoint's name or folder, or None for the one that comes with the
-    extra; ``threads`` is None for one per available core. Models are loaded one after the other and let
-    go, so that the peak memory is that of the largest.
+    ``recogniser`` is a loaded one, a Whisper checkpoint's name or folder, or None for the one that
+    comes with the extra; ``threads`` is None for one per available core. Models are loaded one
+    after the other and let go, so that the peak memory is that of the largest.
 
-    >>> report = score([Row(audio="speech.wav", text="Hello there.")], metrics=["wer"])  # doctest: +SKIP
+    >>> rows = [Row(audio="speech.wav", text="Hello there.")]
+    >>> report = score(rows, metrics=["wer"])  # doctest: +SKIP
     >>> report.summary()["wer"].mean  # doctest: +SKIP
 
     Raises:
-        ScoreError: if there is nothing to score, a metric is unknown, or a row lacks what a metric needs.
+        ScoreError: if there is nothing to score, a metric is unknown, or a row lacks a text.
         AudioError: if a clip cannot be read.
         ImportError: if the ``[metrics]`` extra is not installed.
     """
@@ -64,7 +65,12 @@ def score(
         )
         for index, row in enumerate(listed)
     )
-    settings = {"metrics": list(dict.fromkeys(metrics)), "device": device, "threads": threads, **used}
+    settings = {
+        "metrics": list(dict.fromkeys(metrics)),
+        "device": device,
+        "threads": threads,
+        **used,
+    }
     return Report(rows=results, settings=settings)
 
 
@@ -80,7 +86,9 @@ class _Setup(NamedTuple):
 def _recognise(rows: Sequence[Row], setup: _Setup) -> list[Any]:
     recogniser = setup.recogniser
     if recogniser is None or isinstance(recogniser, (str, Path)):
-        recogniser = Recogniser.from_pretrained(recogniser, device=setup.device, threads=setup.threads)
+        recogniser = Recogniser.from_pretrained(
+            recogniser, device=setup.device, threads=setup.threads
+        )
     setup.used["recogniser"] = getattr(recogniser, "name", type(recogniser).__name__)
     return [compare(row.text, recogniser.transcribe(row.load())) for row in rows]
 
@@ -99,11 +107,11 @@ def _dnsmos(rows: Sequence[Row], setup: _Setup) -> list[Any]:
     return [model.measure(row.load()) for row in rows]
 
 
-def _pitch(rows: Sequence[Row], setup: _Setup) -> list[Any]:
+def _pitch(rows: Sequence[Row], _: _Setup) -> list[Any]:
     return [measure_pitch(row.load()) for row in rows]
 
 
-def _pace(rows: Sequence[Row], setup: _Setup) -> list[Any]:
+def _pace(rows: Sequence[Row], _: _Setup) -> list[Any]:
     return [measure_pace(row.load(), row.text) for row in rows]
 
 
@@ -120,7 +128,9 @@ _MEASURES: dict[str, tuple[str, Callable[[Sequence[Row], _Setup], list[Any]]]] =
 
 def _check(rows: Sequence[Row], metrics: Sequence[str]) -> None:
     if isinstance(metrics, str):
-        raise ScoreError(f"metrics must be a sequence such as [{metrics!r}], not the string {metrics!r}")
+        raise ScoreError(
+            f"metrics must be a sequence such as [{metrics!r}], not the string {metrics!r}"
+        )
     unknown = [metric for metric in metrics if metric not in METRICS]
     if unknown or not metrics:
         raise ScoreError(f"unknown metrics {unknown}: choose from {', '.join(METRICS)}")

@@ -5,7 +5,7 @@ Letters: N clips, D embedding width.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from voice_data.score.extra import quiet, require
-from voice_data.score.row import Clip, Row, ScoreError, load
+from voice_data.score.row import Clip, Row, load
 
 if TYPE_CHECKING:
     from voice_data.audio import Audio
@@ -22,11 +22,11 @@ ENCODER_RATE = 16_000
 
 
 class Similarity(NamedTuple):
-    """Cosines of one clip, single sentence against single sentence; None where there is nothing to compare.
+    """Cosines of one clip, sentence against sentence; None where there is nothing to compare.
 
     ``similarity`` is the mean over the references, ``similarity_ceiling`` the same mean among the
-    references of this speaker themselves (the same voice saying other sentences: nothing real scores higher), and
-    ``consistency`` the mean against the speaker's other scored clips.
+    references of this speaker themselves (the same voice saying other sentences: nothing real
+    scores higher), and ``consistency`` the mean against the speaker's other scored clips.
     """
 
     similarity: float | None
@@ -62,12 +62,14 @@ class SpeakerEncoder:
 
 def measure_similarity(rows: Sequence[Row], encoder: SpeakerEncoder) -> list[Similarity]:
     """Similarity, ceiling and consistency of every row; each clip is embedded once."""
-    gallery = _Gallery(encoder)
+    gallery = Gallery(encoder)
     voices = [gallery.embed(row.audio) for row in rows]
     ceilings = _ceilings(rows, gallery)
     results = []
-    for index, (row, voice) in enumerate(zip(rows, voices)):
-        references = [gallery.embed(clip) for clip in row.references if _key(clip) != _key(row.audio)]
+    for index, (row, voice) in enumerate(zip(rows, voices, strict=True)):
+        references = [
+            gallery.embed(clip) for clip in row.references if clip_key(clip) != clip_key(row.audio)
+        ]
         others = [
             voices[other]
             for other, peer in enumerate(rows)
@@ -83,88 +85,7 @@ def measure_similarity(rows: Sequence[Row], encoder: SpeakerEncoder) -> list[Sim
     return results
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Which named voice each clip was nearest to.
-
-    ``confusion`` is [V, V] counts: row = the voice asked for, column = the nearest voice, in the order of ``voices``.
-    """
-
-    voices: tuple[str, ...]
-    asked: tuple[str, ...]
-    nearest: tuple[str, ...]
-    confusion: np.ndarray
-
-    @property
-    def accuracy(self) -> float:
-        """The share of clips whose nearest voice is the one asked for."""
-        return float(np.trace(self.confusion) / self.confusion.sum())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "accuracy": self.accuracy,
-            "clips": len(self.asked),
-            "voices": list(self.voices),
-            "confusion": self.confusion.tolist(),
-        }
-
-
-def voice_identity(
-    rows: Iterable[Row],
-    references: Mapping[str, Sequence[Clip]] | None = None,
-    *,
-    encoder: SpeakerEncoder | None = None,
-) -> Identity:
-    """Are named voices told apart? Each row's nearest voice by the speaker encoder.
-
-    A voice is the mean embedding of its clips in ``references``. Without references the rows stand for
-    themselves: every voice is the mean of its other rows, the clip in question left out.
-
-    Raises:
-        ScoreError: if a row names no speaker or one without clips, or fewer than two voices remain.
-    """
-    rows = list(rows)
-    gallery = _Gallery(encoder or SpeakerEncoder.from_pretrained())
-    known = _known(rows, references)
-    clips = {voice: [(_key(clip), gallery.embed(clip)) for clip in known[voice]] for voice in known}
-    nearest = []
-    for row in rows:
-        own, mine = _key(row.audio), gallery.embed(row.audio)
-        scores = {
-            voice: float(mine @ _centre([vector for key, vector in held if key != own]))
-            for voice, held in clips.items()
-        }
-        nearest.append(max(scores, key=lambda voice: scores[voice]))
-    voices = tuple(known)
-    confusion = np.zeros((len(voices), len(voices)), np.int64)
-    for row, found in zip(rows, nearest):
-        confusion[voices.index(row.speaker), voices.index(found)] += 1
-    asked = tuple(row.speaker for row in rows)
-    return Identity(voices=voices, asked=asked, nearest=tuple(nearest), confusion=confusion)
-
-
-def _known(rows: Sequence[Row], references: Mapping[str, Sequence[Clip]] | None) -> dict[str, list[Clip]]:
-    if references is None:
-        known: dict[str, list[Clip]] = {}
-        for row in rows:
-            known.setdefault(row.speaker, []).append(row.audio)
-        fewest, remedy = 2, "give two rows per voice, or references"
-    else:
-        known = {voice: list(clips) for voice, clips in references.items()}
-        fewest, remedy = 1, "add a reference clip"
-    if not rows or len(known) < 2:
-        raise ScoreError(f"telling voices apart needs clips and at least two voices, not {sorted(known)}")
-    for voice, clips in known.items():
-        if len(clips) < fewest:
-            raise ScoreError(f"the voice {voice!r} has {len(clips)} clips to be known by: {remedy}")
-    unknown = sorted({row.speaker for row in rows} - set(known))
-    if unknown or "" in known:
-        raise ScoreError(f"rows ask for voices without references: {unknown or ['']}; known: {sorted(known)}")
-    return known
-
-
-class _Gallery:
+class Gallery:
     """Embeddings by clip, so that a clip used as a reference many times is embedded once."""
 
     def __init__(self, encoder: SpeakerEncoder) -> None:
@@ -172,27 +93,35 @@ class _Gallery:
         self._vectors: dict[str | int, np.ndarray] = {}
 
     def embed(self, clip: Clip) -> np.ndarray:
-        key = _key(clip)
+        """The embedding of ``clip``, [D]."""
+        key = clip_key(clip)
         if key not in self._vectors:
             self._vectors[key] = self._encoder.embed(load(clip))
         return self._vectors[key]
 
 
-def _key(clip: Clip) -> str | int:
+def clip_key(clip: Clip) -> str | int:
+    """What makes two clips the same one: their file, or their being the same object."""
     return str(Path(clip).absolute()) if isinstance(clip, (str, Path)) else id(clip)
 
 
 def _group(row: Row) -> tuple[str, ...]:
-    # Rows of one speaker share a ceiling; rows without a name share it only with the same references.
-    return (row.speaker,) if row.speaker else ("", *(str(_key(clip)) for clip in row.references))
+    # Rows of one speaker share a ceiling; nameless rows only with the same references.
+    if row.speaker:
+        return (row.speaker,)
+    return ("", *(str(clip_key(clip)) for clip in row.references))
 
 
-def _ceilings(rows: Sequence[Row], gallery: _Gallery) -> dict[tuple[str, ...], float]:
+def _ceilings(rows: Sequence[Row], gallery: Gallery) -> dict[tuple[str, ...], float]:
     pools: dict[tuple[str, ...], dict[str | int, np.ndarray]] = {}
     for row in rows:
         pool = pools.setdefault(_group(row), {})
-        pool.update({_key(clip): gallery.embed(clip) for clip in row.references})
-    return {group: _pairwise(np.stack(list(pool.values()))) for group, pool in pools.items() if len(pool) > 1}
+        pool.update({clip_key(clip): gallery.embed(clip) for clip in row.references})
+    return {
+        group: _pairwise(np.stack(list(pool.values())))
+        for group, pool in pools.items()
+        if len(pool) > 1
+    }
 
 
 def _pairwise(vectors: np.ndarray) -> float:
@@ -203,8 +132,3 @@ def _pairwise(vectors: np.ndarray) -> float:
 
 def _mean_cosine(voice: np.ndarray, others: Sequence[np.ndarray]) -> float | None:
     return float(np.mean(np.stack(others) @ voice)) if others else None
-
-
-def _centre(vectors: Sequence[np.ndarray]) -> np.ndarray:
-    mean = np.mean(np.stack(vectors), axis=0)
-    return mean / max(float(np.linalg.norm(mean)), 1e-12)
