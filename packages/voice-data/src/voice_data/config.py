@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot be used: unknown key, wrong type, impossible value, broken file."""
+    """A configuration that cannot be used; the message names key, value and what is valid."""
 
 
 class _Text(str):
@@ -26,18 +26,18 @@ def load_config(
     *,
     base: T | None = None,
 ) -> T:
-    """An instance of the dataclass ``cls``: its defaults, then the YAML file, then ``key=value`` overrides.
+    """The dataclass ``cls`` from its defaults, then the YAML file, then ``key=value`` overrides.
 
-    A dot reaches into a nested dataclass (``mel.n_fft=512``); what is not named there keeps its default,
-    or the value that ``base`` has.
+    A dot reaches into a nested dataclass (``mel.n_fft=512``); what is not named there keeps its
+    default, or the value that ``base`` has.
 
     >>> from voice_data.mel import MelConfig
     >>> load_config(MelConfig, overrides=["n_mels=80"]).n_mels
     80
 
     Raises:
-        ConfigError: for an unknown key (the valid names are listed), a value of the wrong type, a value
-            that ``cls`` refuses, a missing value, or a file that is not a YAML mapping.
+        ConfigError: for an unknown key (the valid names are listed), a value of the wrong type,
+            a value that ``cls`` refuses, a missing value, or a file that is not a YAML mapping.
     """
     values: dict[str, Any] = {}
     if path is not None:
@@ -48,7 +48,7 @@ def load_config(
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any], *, where: str = "") -> T:
-    """An instance of the dataclass ``cls`` from plain values, as a JSON or YAML reader returns them.
+    """The dataclass ``cls`` from plain values, as a JSON or YAML reader returns them.
 
     ``where`` names the source in error messages, for example the file.
 
@@ -63,7 +63,7 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
     import yaml
 
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_unique_key_loader())
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_unique_key_loader())  # noqa: S506
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the configuration: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -78,7 +78,7 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
 
 
 def _unique_key_loader() -> type:
-    """A safe YAML loader that refuses a key given twice; the plain one keeps the last in silence."""
+    """A safe YAML loader that refuses a key given twice; the plain one silently keeps the last."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -231,7 +231,10 @@ def _convert_sequence(value: Sequence[Any], hint: Any, label: str) -> Any:
     if fixed and len(value) != len(arguments):
         raise ConfigError(f"{label}: must hold {len(arguments)} values, not {len(value)}")
     kinds = arguments if fixed else [(arguments or [Any])[0]] * len(value)
-    items = [_convert(v, kind, f"{label}[{i}]") for i, (v, kind) in enumerate(zip(value, kinds))]
+    items = [
+        _convert(v, kind, f"{label}[{i}]")
+        for i, (v, kind) in enumerate(zip(value, kinds, strict=True))
+    ]
     return items if (get_origin(hint) or hint) is list else tuple(items)
 
 
