@@ -131,7 +131,7 @@ def read_manifest(path: str | os.PathLike[str]) -> list[Utterance]:
         if not line.strip():
             continue
         try:
-            utterance = Utterance.from_dict(_parsed(line))
+            utterance = Utterance.from_dict(parse_object(line))
             if utterance.id in utterances:
                 raise ManifestError(
                     f"the id {utterance.id!r} was used on line {lines_of[utterance.id]}: "
@@ -186,7 +186,8 @@ def read_lines(path: str | os.PathLike[str]) -> list[str]:
         except UnicodeDecodeError as error:
             raise ManifestError(
                 f"{os.fspath(path)}:{number}: byte 0x{raw[error.start]:02x} at position "
-                f"{error.start + 1} is not UTF-8: save the file as UTF-8 (it may be Latin-1 or Windows-1252)"
+                f"{error.start + 1} is not UTF-8: save the file as UTF-8 "
+                "(it may be Latin-1 or Windows-1252)"
             ) from None
         lines.append(line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line)
     if lines[-1] == "":
@@ -198,7 +199,12 @@ def _line(values: Mapping[str, Any], *, sort_keys: bool = False) -> str:
     return json.dumps(values, ensure_ascii=False, allow_nan=False, sort_keys=sort_keys) + "\n"
 
 
-def _parsed(line: str) -> dict[str, Any]:
+def parse_object(line: str) -> dict[str, Any]:
+    """The JSON object on a line; repeated keys and NaN are refused.
+
+    Raises:
+        ManifestError: if it is not one.
+    """
     try:
         values = json.loads(
             line, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant
