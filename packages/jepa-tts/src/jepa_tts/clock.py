@@ -18,8 +18,8 @@ class Clock(NamedTuple):
     """One row per latent frame.
 
     ``position`` [B, T] is the byte that sounds at the frame's centre, ``phase`` [B, T, 4] tells how
-    far into it the centre lies, ``prior`` [B, T, N] is a log weight of every byte (a Gaussian around
-    its centre, after Shen et al., "Non-Attentive Tacotron", 2020).
+    far into it the centre lies, ``prior`` [B, T, N] is a log weight of every byte (a Gaussian
+    around its centre, after Shen et al., "Non-Attentive Tacotron", 2020).
     """
 
     position: Tensor

@@ -117,8 +117,6 @@ SIZES = {
         decoder_blocks=1,
     ),
     "small": JepaConfig(),
-    "base": JepaConfig(
-        width=384, heads=6, feed_forward=1536, latent=96, decoder_channels=512, decoder_blocks=4
-    ),
+    "base": JepaConfig(feed_forward=1024, latent=96, decoder_channels=512, decoder_blocks=4),
 }
 """``tiny`` for tests, ``small`` ships, ``base`` has the seed architecture's 24 M parameters."""

@@ -1,8 +1,8 @@
 """The training cache: everything that training reads, computed once and memory-mapped.
 
-A cache folder holds ``rows.jsonl`` (one line per utterance), ``mel.f16`` ([frames, M], log-mel) and, as the
-stages produce them, ``pitch.f16`` ([frames], Hz, 0 when unvoiced), ``bytes.f16`` (latent frames per byte)
-and ``latents.f16`` ([latent frames, Z]).
+A cache folder holds ``rows.jsonl`` (one line per utterance), ``mel.f16`` ([frames, M], log-mel),
+``pitch.f16`` ([frames], Hz, 0 when unvoiced, NaN where it was not measured) and, as the stages
+produce them, ``bytes.f16`` (latent frames per byte) and ``latents.f16`` ([latent frames, Z]).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Row:
 
 
 class TextAudio(NamedTuple):
-    """A padded batch: byte ids [B, N], durations [B, N], latents [B, T, Z], lengths [B], voices [B]."""
+    """A padded batch: ids and durations [B, N], latents [B, T, Z], lengths and voices [B]."""
 
     ids: Tensor
     durations: Tensor
@@ -81,7 +81,7 @@ class Corpus:
             if row.split == split and (not speakers or row.speaker in speakers)
         ]
 
-    def array(self, name: str, columns: int) -> np.memmap:
+    def array(self, name: str, columns: int) -> np.ndarray:
         """A memory-mapped file of the cache, [rows, columns] of float16.
 
         Raises:
@@ -93,7 +93,7 @@ class Corpus:
         return np.memmap(path, np.float16, "r").reshape(-1, columns)
 
     @cached_property
-    def mel(self) -> np.memmap:
+    def mel(self) -> np.ndarray:
         """Log-mel frames of all utterances, [frames, M]."""
         return self.array("mel", self.mels)
 
@@ -108,9 +108,12 @@ class Corpus:
         return self.array("bytes", 1)[:, 0]
 
     @cached_property
-    def latents(self) -> np.memmap:
+    def latents(self) -> np.ndarray:
         """Latent means of all utterances, [latent frames, Z]."""
-        width = int(json.loads((self.folder / "latents.json").read_text("utf-8"))["latent"])
+        described = self.folder / "latents.json"
+        if not described.is_file():
+            raise FileNotFoundError(f"{described} is missing: {_MADE_BY['latents']}")
+        width = int(json.loads(described.read_text("utf-8"))["latent"])
         return self.array("latents", width)
 
     def mel_of(self, index: int) -> Tensor:
@@ -146,15 +149,18 @@ class Corpus:
 def buckets(
     sizes: Sequence[int], indices: Sequence[int], budget: int, seed: int, epoch: int
 ) -> list[list[int]]:
-    """Batches of rows of similar size whose padded size stays within ``budget``, in a seeded order."""
+    """Batches of rows of similar size, padded size within ``budget``, in a seeded order.
+
+    A row larger than the budget is a batch of its own.
+    """
     rng = np.random.default_rng((seed, epoch))
     jitter = rng.uniform(0.9, 1.1, len(indices))
     order = sorted(range(len(indices)), key=lambda k: sizes[indices[k]] * jitter[k])
-    batches: list[list[int]] = [[]]
+    batches: list[list[int]] = []
     longest = 0
     for k in order:
         longest = max(longest, sizes[indices[k]])
-        if batches[-1] and longest * (len(batches[-1]) + 1) > budget:
+        if not batches or longest * (len(batches[-1]) + 1) > budget:
             batches.append([])
             longest = sizes[indices[k]]
         batches[-1].append(indices[k])

@@ -1,4 +1,4 @@
-"""What the source-filter head filters: pulses at F0, and noise; and the phase that a filter implies.
+"""What the source-filter head filters (pulses at F0, and noise), and the phase a filter implies.
 
 Letters: B batch, F mel frames, K frequency bins, S samples.
 """
@@ -14,14 +14,17 @@ HIGHEST = 11_000.0
 
 
 def pulse_train(f0: Tensor, hop: int, rate: int) -> Tensor:
-    """Band-limited pulses, every harmonic below 11 kHz at amplitude one: F0 [B, F] Hz -> [B, F hop].
+    """Band-limited pulses with every harmonic below 11 kHz at amplitude one.
 
-    The closed form of the cosine sum (Dirichlet kernel); F0 is held constant over a frame's edges into
-    silence and interpolated between voiced frames. Zero where F0 is zero.
+    F0 [B, F] Hz -> [B, (F - 1) hop]; frame i is centred on sample i hop, as in the spectrogram. The
+    closed form of the cosine sum (Dirichlet kernel); F0 is held constant from a voiced frame into
+    silence and interpolated between voiced frames. Zero where the nearest frame's F0 is zero.
     """
-    voiced = F.interpolate((f0 > 0).to(f0)[:, None], scale_factor=hop, mode="nearest")[:, 0]
-    held = _hold(f0)
-    frequency = F.interpolate(held[:, None], scale_factor=hop, mode="linear")[:, 0].clamp_min(20.0)
+    samples = (f0.shape[1] - 1) * hop
+    nearest = (torch.arange(samples, device=f0.device) + hop // 2) // hop
+    voiced = (f0 > 0).to(f0)[:, nearest]
+    held = _hold(f0)[:, None]
+    frequency = F.interpolate(held, size=samples + 1, mode="linear", align_corners=True)[:, 0, :-1]
     cycles = (frequency.double() / rate).cumsum(1)
     angle = (2 * torch.pi * (cycles % 1.0)).to(f0.dtype)
     order = (HIGHEST / frequency).floor() + 0.5
@@ -41,8 +44,7 @@ def _hold(f0: Tensor) -> Tensor:
 
 def pulse_spectrum(f0: Tensor, window: Tensor, hop: int, rate: int) -> Tensor:
     """Spectrum of the pulses, scaled so that a lone harmonic peaks at one: [B, F] -> [B, K, F]."""
-    pulses = pulse_train(f0, hop, rate)[:, : (f0.shape[1] - 1) * hop]
-    return _stft(pulses, window, hop) / (window.sum() / 2)
+    return _stft(pulse_train(f0, hop, rate), window, hop) / (window.sum() / 2)
 
 
 def noise_spectrum(
@@ -55,7 +57,13 @@ def noise_spectrum(
 
 def _stft(samples: Tensor, window: Tensor, hop: int) -> Tensor:
     return torch.stft(
-        samples, len(window), hop, window=window, center=True, pad_mode="constant", return_complex=True
+        samples,
+        len(window),
+        hop,
+        window=window,
+        center=True,
+        pad_mode="constant",
+        return_complex=True,
     )
 
 

@@ -44,9 +44,9 @@ def reconstruction_loss(mel: Tensor, target: Tensor) -> Tensor:
 def spectral_loss(mel: Tensor, target: Tensor) -> Tensor:
     """Multi-resolution spectral distance of the mel bands' trajectories, [B, M, F].
 
-    Each band's course over time is transformed at three resolutions (64, 128 and 256 frames); spectral
-    convergence plus log-magnitude L1 (Yamamoto et al., "Parallel WaveGAN", 2020, equations 5 and 6).
-    A blurred trajectory lacks the fast modulations and pays for it.
+    Each band's course over time is transformed at three resolutions (64, 128 and 256 frames);
+    spectral convergence plus log-magnitude L1 (Yamamoto et al., "Parallel WaveGAN", 2020, equations
+    5 and 6). A blurred trajectory lacks the fast modulations and pays for it.
     """
     trajectories = (mel.flatten(0, 1), target.flatten(0, 1))
     total = mel.new_zeros(())
@@ -66,7 +66,10 @@ def _magnitude(rows: Tensor, size: int) -> Tensor:
 
 
 def stop_loss(logits: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:
-    """Cross-entropy of the stop head: frames at or after the last one say stop; [B, T], [B], [B, T]."""
+    """Cross-entropy of the stop head, [B, T]: frames at or after the last of ``lengths`` [B] stop.
+
+    Stopping frames weigh five times as much as the others; ``mask`` [B, T] selects the real ones.
+    """
     times = torch.arange(logits.shape[1], device=logits.device)
     target = (times[None] >= lengths[:, None] - 1).to(logits.dtype)
     weight = torch.where(target > 0, 5.0, 1.0)

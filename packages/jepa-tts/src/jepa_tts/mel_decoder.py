@@ -23,10 +23,10 @@ class ResidualConv(nn.Module):
         self.first = nn.Conv1d(channels, channels, 3, padding=dilation, dilation=dilation)
         self.second = nn.Conv1d(channels, channels, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, C, F] -> [B, C, F]."""
-        y = self.norm(x.transpose(1, 2)).transpose(1, 2)
-        return x + self.second(F.gelu(self.first(y)))
+    def forward(self, x: Tensor, heard: Tensor) -> Tensor:
+        """[B, C, F] -> [B, C, F]; ``heard`` [B, 1, F] is True on real frames."""
+        y = self.norm(x.transpose(1, 2)).transpose(1, 2) * heard
+        return x + self.second(F.gelu(self.first(y)) * heard) * heard
 
 
 class MelDecoder(nn.Module):
@@ -48,8 +48,8 @@ class MelDecoder(nn.Module):
             ResidualConv(channels, 3**index) for index in range(config.decoder_blocks)
         )
         self.refine = nn.Conv1d(channels, mels, REFINE_KERNEL, padding=REFINE_KERNEL // 2)
-        nn.init.zeros_(self.refine.weight)
-        nn.init.zeros_(self.refine.bias)
+        for parameter in self.refine.parameters():
+            nn.init.zeros_(parameter)
 
     @torch.no_grad()
     def set_projection(self, weight: Tensor, bias: Tensor, skip: int) -> None:
@@ -58,12 +58,21 @@ class MelDecoder(nn.Module):
         self.projection.weight[:, skip:] = weight
         self.projection.bias.copy_(bias)
 
-    def forward(self, latents: Tensor) -> Tensor:
-        """[B, T, Z] -> log-mel [B, M, 4 T]."""
+    def forward(self, latents: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """[B, T, Z] -> log-mel [B, M, 4 T].
+
+        Where ``lengths`` [B] latent frames are given, what lies beyond them changes nothing.
+        """
         batch, frames, _ = latents.shape
+        times = torch.arange(frames, device=latents.device)
+        real = torch.full((batch,), frames, device=times.device) if lengths is None else lengths
+        heard = (times < real[:, None])[:, None]  # [B, 1, T]
         linear = self.projection(latents).view(batch, frames * STRIDE, self.mels)
-        x = self.into(latents).transpose(1, 2)
-        x = F.gelu(self.up_second(F.gelu(self.up_first(x))))
+        x = self.into(latents).transpose(1, 2) * heard
+        heard = heard.repeat_interleave(2, dim=2)
+        x = F.gelu(self.up_first(x)) * heard
+        heard = heard.repeat_interleave(2, dim=2)
+        x = F.gelu(self.up_second(x)) * heard
         for block in self.blocks:
-            x = block(x)
+            x = block(x, heard)
         return linear.transpose(1, 2) + self.refine(x)

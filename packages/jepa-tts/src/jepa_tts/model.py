@@ -1,6 +1,7 @@
 """The joint-embedding predictive model: five parts, and the three ways to run them.
 
-Letters: B batch, N bytes, F mel frames, T = F / 4 latent frames, M mel bands, Z latent dimensions, D width.
+Letters: B batch, N bytes, F mel frames, T = F / 4 latent frames, M mel bands, Z latent dimensions,
+D width.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from jepa_tts.voices import Voices
 
 LENGTH_SLACK = 6
 """Latent frames by which speech may outlast its plan before it is cut (J7)."""
+LONGEST_BYTE = 60.0
+"""Latent frames that one byte may last at speed one; with the number of bytes it bounds speech."""
 SILENT_BYTE = 0.15
 """Bytes planned shorter than this many latent frames are taken as silent letters."""
 
@@ -56,11 +59,17 @@ class JepaModel(nn.Module):
         self.voices = Voices(config)
 
     def plan(self, ids: Tensor, voice: Tensor, speed: float = 1.0) -> Plan:
-        """Byte ids [B, N] and voice [B, D] -> what to say when."""
+        """Byte ids [B, N] and voice [B, D] -> what to say when; ``speed`` 2 is twice as fast.
+
+        Raises:
+            ValueError: if ``speed`` is not positive.
+        """
+        if not speed > 0.0:
+            raise ValueError(f"speed must be positive, not {speed}: 1.0 is the voice's own")
         mask = ids != PAD
         text = self.text_encoder(ids)
-        durations = self.durations(text, voice).expm1().clamp(0.0, 60.0) / speed
-        durations = durations * (mask & (durations > SILENT_BYTE))
+        durations = self.durations(text, voice, mask).expm1().clamp(0.0, LONGEST_BYTE)
+        durations = durations * (mask & (durations > SILENT_BYTE)) / speed
         lengths = durations.sum(1).round().long().clamp_min(1)
         return Plan(text, mask, voice, durations, lengths)
 
@@ -73,8 +82,8 @@ class JepaModel(nn.Module):
     def generate(self, plan: Plan) -> tuple[Tensor, Tensor]:
         """Free-running prediction: latents [B, T, Z] and their lengths [B].
 
-        A row ends when its stop head fires near the planned end, at the latest ``LENGTH_SLACK`` frames
-        after it.
+        A row ends when its stop head fires near the planned end, at the latest ``LENGTH_SLACK``
+        frames after it.
         """
         limit = int(plan.lengths.max()) + LENGTH_SLACK
         times = plan.clock(limit)

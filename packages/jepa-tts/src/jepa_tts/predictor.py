@@ -47,7 +47,9 @@ class Predictor(nn.Module):
         self.phase_in = nn.Linear(PHASES, width)
         self.start = nn.Parameter(torch.zeros(config.latent))
         count = config.predictor_layers
-        self.self_attention = nn.ModuleList(SelfAttention(width, config.heads) for _ in range(count))
+        self.self_attention = nn.ModuleList(
+            SelfAttention(width, config.heads) for _ in range(count)
+        )
         self.cross_attention = nn.ModuleList(
             CrossAttention(width, config.heads) for _ in range(0, count, CROSS_EVERY)
         )
@@ -64,7 +66,9 @@ class Predictor(nn.Module):
         """An empty state for up to ``capacity`` frames of ``text`` [B, N, D] (``mask`` [B, N])."""
         batch, _, width = text.shape
         shape = (batch, self.heads, capacity, width // self.heads)
-        layers = [LayerCache(text.new_empty(shape), text.new_empty(shape)) for _ in self.feed_forward]
+        layers = [
+            LayerCache(text.new_empty(shape), text.new_empty(shape)) for _ in self.feed_forward
+        ]
         return PredictorState(layers, self._text_keys(text), mask[:, None, None, :])
 
     def forward(
@@ -80,8 +84,10 @@ class Predictor(nn.Module):
         state = PredictorState([], self._text_keys(text), mask[:, None, None, :])
         return self._run(past, text, voice, clock, state)
 
-    def step(self, past: Tensor, text: Tensor, voice: Tensor, clock: Clock, state: PredictorState) -> Prediction:
-        """The next frames given the embeddings just before each of them, [B, T, Z]; advances ``state``."""
+    def step(
+        self, past: Tensor, text: Tensor, voice: Tensor, clock: Clock, state: PredictorState
+    ) -> Prediction:
+        """The next frames given the embeddings just before each, [B, T, Z]; advances ``state``."""
         return self._run(past, text, voice, clock, state)
 
     def _text_keys(self, text: Tensor) -> list[tuple[Tensor, Tensor]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -23,12 +24,19 @@ _log = logging.getLogger(__name__)
 PITCH_RANGE = (50.0, 550.0)
 
 
-def _features(folder: Path, row: dict, pitch: bool) -> tuple[np.ndarray, np.ndarray]:
+class Features(NamedTuple):
+    """Of one utterance: ``mel`` [F, M] and ``f0`` [F] in Hz, float16."""
+
+    mel: np.ndarray
+    f0: np.ndarray
+
+
+def _features(folder: Path, row: Mapping[str, Any], pitch: bool) -> Features:
     import soundfile
     import torch
+
     from voice_data.mel import MelConfig, log_mel
 
-    torch.set_num_threads(1)
     config = MelConfig()
     samples, rate = soundfile.read(folder / row["audio"], dtype="float32")
     if rate != config.sample_rate:
@@ -40,26 +48,56 @@ def _features(folder: Path, row: dict, pitch: bool) -> tuple[np.ndarray, np.ndar
     mel = mel[: len(mel) // STRIDE * STRIDE]
     f0 = np.full(len(mel), np.nan, np.float32)
     if pitch:
-        measured = _pitch(samples, config.sample_rate, 1000 * config.hop_length / config.sample_rate)
+        measured = _pitch(
+            samples, config.sample_rate, 1000 * config.hop_length / config.sample_rate
+        )
         f0 = np.resize(np.pad(measured, (0, max(0, len(mel) - len(measured)))), len(mel))
-    return mel.astype(np.float16), f0.astype(np.float16)
+    return Features(mel.astype(np.float16), f0.astype(np.float16))
 
 
 def _pitch(samples: np.ndarray, rate: int, period_ms: float) -> np.ndarray:
     import pyworld
 
     x = samples.astype(np.float64)
-    f0, times = pyworld.dio(x, rate, *PITCH_RANGE, frame_period=period_ms)
-    return pyworld.stonemask(x, f0, times, rate)
+    f0, times = pyworld.dio(  # pyright: ignore[reportAttributeAccessIssue]
+        x, rate, *PITCH_RANGE, frame_period=period_ms
+    )
+    return pyworld.stonemask(x, f0, times, rate)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _all_features(
+    folder: Path, rows: Sequence[Mapping[str, Any]], pitch: Sequence[bool], workers: int
+) -> Iterator[Features]:
+    jobs = ([folder] * len(rows), rows, pitch)
+    if workers == 1:
+        yield from map(_features, *jobs)
+        return
+    # spawned, because a forked process inherits torch's threads and may hang
+    with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+        yield from pool.map(_features, *jobs, chunksize=16)
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def preprocess(
-    manifest: Path, out: Path, *, pitch_share: float = 0.25, workers: int = 1, limit: int | None = None
+    manifest: Path,
+    out: Path,
+    *,
+    pitch_share: float = 0.25,
+    workers: int = 1,
+    limit: int | None = None,
 ) -> int:
     """Write the cache of a manifest; returns the number of utterances.
 
     Pitch is measured on ``pitch_share`` of the utterances: enough to train the auto-encoder and the
     vocoder, and the dearest step.
+
+    Raises:
+        ValueError: for a recording at another sample rate than the model's.
     """
     out.mkdir(parents=True, exist_ok=True)
     lines = manifest.read_text("utf-8").splitlines()[:limit]
@@ -69,13 +107,11 @@ def preprocess(
     start = byte_start = 0
     parts = {name: out / f"{name}.f16.part" for name in ("mel", "pitch")}
     with (
-        ProcessPoolExecutor(workers) as pool,
         parts["mel"].open("wb") as mel_file,
         parts["pitch"].open("wb") as pitch_file,
         (out / "rows.jsonl.part").open("w", encoding="utf-8") as index,
     ):
-        folder = [manifest.parent] * len(rows)
-        results = pool.map(_features, folder, rows, wants, chunksize=16)
+        results = _all_features(manifest.parent, rows, wants, workers)
         for row, (mel, f0) in tqdm(zip(rows, results, strict=True), total=len(rows), disable=None):
             mel.tofile(mel_file)
             f0.tofile(pitch_file)
@@ -96,16 +132,21 @@ def preprocess(
             start += len(mel)
             byte_start += len(row["text"].encode("utf-8")) + 2
     for name, part in parts.items():
-        os.replace(part, out / f"{name}.f16")
-    os.replace(out / "rows.jsonl.part", out / "rows.jsonl")
+        part.replace(out / f"{name}.f16")
+    (out / "rows.jsonl.part").replace(out / "rows.jsonl")
     return len(rows)
 
 
 def align(model: JepaModel, corpus: Corpus, *, batch: int = 64) -> float:
     """Write ``bytes.f16``: the seconds of the phonemes, carried to the bytes that sound them.
 
-    The text encoder's CTC head says which byte each phoneme belongs to (the best path); the phonemes'
-    seconds come from the manifest. Returns the share of phonemes whose byte the head was sure of.
+    The text encoder's CTC head says which byte each phoneme belongs to (the best path); the
+    phonemes' seconds come from the manifest. Returns the share of phonemes whose byte the head was
+    sure of.
+
+    Raises:
+        ValueError: if an utterance does not name the seconds of its phonemes, of the silence before
+            and of the silence after them.
     """
     import torch
 
@@ -119,6 +160,11 @@ def align(model: JepaModel, corpus: Corpus, *, batch: int = 64) -> float:
             encoded = model.text_encoder(collate_text([r.text for r in chunk]))
             scores = model.text_encoder.phoneme_logits(encoded).log_softmax(-1).numpy()
             for row, score in zip(chunk, scores, strict=True):
+                if len(row.seconds) != len(row.phonemes) + 2:
+                    raise ValueError(
+                        f"{row.id} has {len(row.phonemes)} phonemes and {len(row.seconds)} seconds: "
+                        "the manifest must give one for each, one before and one after them"
+                    )
                 ids = [model.config.phonemes.index(p) + 1 for p in row.phonemes]
                 slots = best_path(score[: row.bytes * HALVES], ids)
                 sure += int(sum(score[s, i] > np.log(0.5) for s, i in zip(slots, ids, strict=True)))
@@ -126,7 +172,7 @@ def align(model: JepaModel, corpus: Corpus, *, batch: int = 64) -> float:
                 frames = byte_frames(slots // HALVES, row.seconds, row.bytes, frame_seconds)
                 frames *= row.latent_frames / max(1e-6, frames.sum())
                 frames.astype(np.float16).tofile(file)
-    os.replace(path, corpus.folder / "bytes.f16")
+    path.replace(corpus.folder / "bytes.f16")
     return sure / max(1, total)
 
 
@@ -140,9 +186,10 @@ def byte_frames(owner: np.ndarray, seconds: list[float], count: int, frame: floa
 
 
 def best_path(scores: np.ndarray, ids: list[int]) -> np.ndarray:
-    """The slot of each label on the best CTC path; scores [S, P] are log probabilities, blank 0.
+    """The slot of each label on the best path; scores [S, P] are log probabilities, blank 0.
 
-    Each label takes exactly one slot, in order; all other slots are blank.
+    Each label takes exactly one slot, in order; all other slots are blank (CTC paths on which no
+    label lasts; equal labels may touch).
 
     Raises:
         ValueError: if there are more labels than slots.
@@ -166,7 +213,7 @@ def best_path(scores: np.ndarray, ids: list[int]) -> np.ndarray:
 
 
 def encode(model: JepaModel, corpus: Corpus, *, batch: int = 32) -> int:
-    """Write ``latents.f16``: the encoder's means of the whole cache; returns the number of latent frames."""
+    """Write ``latents.f16``, the encoder's means of the whole cache; returns how many frames."""
     import torch
 
     order = sorted(range(len(corpus.rows)), key=lambda i: corpus.rows[i].frames)
@@ -188,5 +235,5 @@ def encode(model: JepaModel, corpus: Corpus, *, batch: int = 32) -> int:
     out.flush()
     del out
     (corpus.folder / "latents.json").write_text(json.dumps({"latent": width}), "utf-8")
-    os.replace(path, corpus.folder / "latents.f16")
+    path.replace(corpus.folder / "latents.f16")
     return total

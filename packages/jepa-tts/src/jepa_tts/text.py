@@ -57,7 +57,7 @@ class TextEncoder(nn.Module):
         return self.encoder(x, mask) * mask[..., None]
 
     def phoneme_logits(self, encoded: Tensor) -> Tensor:
-        """[B, N, D] -> [B, 2 N, P] logits over the blank (0) and the phonemes of the configuration."""
+        """[B, N, D] -> [B, 2 N, P] logits over the blank (0) and the configuration's phonemes."""
         batch, length, _ = encoded.shape
         return self.phoneme_head(encoded).view(batch, length * HALVES, -1)
 
@@ -72,9 +72,13 @@ class DurationHead(nn.Module):
         self.second = nn.Conv1d(width, width, 3, padding=1)
         self.out = nn.Linear(width, 1)
 
-    def forward(self, text: Tensor, voice: Tensor) -> Tensor:
-        """Text [B, N, D] and voice [B, D] -> log(1 + latent frames), [B, N]."""
-        x = (text + voice[:, None]).transpose(1, 2)
+    def forward(self, text: Tensor, voice: Tensor, mask: Tensor) -> Tensor:
+        """Text [B, N, D] and voice [B, D] -> log(1 + latent frames), [B, N].
+
+        ``mask`` [B, N] is True on real bytes; the others change nothing.
+        """
+        heard = mask[..., None]
+        x = ((text + voice[:, None]) * heard).transpose(1, 2)
         x = F.gelu(self.first(x)).transpose(1, 2)
-        x = F.gelu(self.second(self.norm(x).transpose(1, 2))).transpose(1, 2)
+        x = F.gelu(self.second((self.norm(x) * heard).transpose(1, 2))).transpose(1, 2)
         return self.out(x).squeeze(-1)

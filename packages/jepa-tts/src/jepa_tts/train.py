@@ -1,7 +1,8 @@
-"""Training, told as a story: build the stage, loop over its batches, save so that a kill loses little.
+"""Training, told as a story: build the stage, loop over its batches, save so a kill loses little.
 
-A run is a folder: ``train.json`` (the configuration), ``model/`` (the newest checkpoint), ``state.safetensors``
-(optimiser and random numbers, for an exact resume), ``log.jsonl`` and TensorBoard events.
+A run is a folder: ``train.json`` (the configuration), ``model/`` (the newest checkpoint),
+``state.safetensors`` (weights, optimiser, random numbers: all of an exact resume), ``log.jsonl``
+and TensorBoard events.
 """
 
 from __future__ import annotations
@@ -9,18 +10,18 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import nn
 from tqdm import tqdm
 
 from jepa_tts.checkpoint import save_tensors
+from jepa_tts.config import SIZES
 from jepa_tts.stages import StageName, make_stage
 from jepa_tts.stages.stage import Loss, Stage
 
@@ -29,7 +30,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
-    """One stage of training. ``batch`` is a budget: padded frames (bytes in ``pronounce``) per step."""
+    """One stage of training.
+
+    ``batch`` is a budget per step, with padding: bytes in ``pronounce``, latent frames in
+    ``predict`` and ``decode``, mel frames in ``autoencode`` and ``vocode``. ``start`` is the model
+    folder to continue from (a new model of ``size`` if empty), ``vocoder`` the same for ``vocode``.
+    ``threads`` 0 leaves torch's own number.
+    """
 
     stage: StageName
     cache: str
@@ -60,13 +67,32 @@ class TrainConfig:
     media_every: int = 1_000
 
     def __post_init__(self) -> None:
+        for name, allowed in (("stage", get_args(StageName)), ("size", tuple(SIZES))):
+            if getattr(self, name) not in allowed:
+                value = getattr(self, name)
+                raise ValueError(f"TrainConfig.{name} must be one of {allowed}, not {value!r}")
         for name in ("steps", "batch", "log_every", "save_every", "validate_every", "media_every"):
             if getattr(self, name) < 1:
-                raise ValueError(f"TrainConfig.{name} must be at least 1, not {getattr(self, name)}")
+                raise ValueError(
+                    f"TrainConfig.{name} must be at least 1, not {getattr(self, name)}"
+                )
         if not 0.0 < self.learning_rate < 1.0:
-            raise ValueError(f"TrainConfig.learning_rate must be in (0, 1), not {self.learning_rate}")
-        if not 0.0 <= self.feedback <= 1.0:
-            raise ValueError(f"TrainConfig.feedback must be in [0, 1], not {self.feedback}")
+            raise ValueError(
+                f"TrainConfig.learning_rate must be in (0, 1), not {self.learning_rate}"
+            )
+        for name in ("final_rate", "history_drop", "feedback"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"TrainConfig.{name} must be in [0, 1], not {getattr(self, name)}")
+        for name in _NOT_NEGATIVE:
+            if not getattr(self, name) >= 0:
+                raise ValueError(
+                    f"TrainConfig.{name} must be at least 0, not {getattr(self, name)}"
+                )
+        if not self.clip > 0.0:
+            raise ValueError(f"TrainConfig.clip must be positive, not {self.clip}")
+
+
+_NOT_NEGATIVE = ("warm_up", "weight_decay", "kl", "spectral", "history_noise", "threads")
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -82,6 +108,11 @@ def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, flo
     """Run a stage to its end (or continue it); returns the last validation figures.
 
     ``progress`` shows a bar: by default on a terminal only.
+
+    Raises:
+        FileNotFoundError: if the cache lacks what the stage reads.
+        ValueError: if the cache has no validation rows, or too few training rows for one batch.
+        FloatingPointError: if the loss or its gradient is not finite.
     """
     from torch.utils.tensorboard import SummaryWriter
 
@@ -90,6 +121,11 @@ def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, flo
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     stage = make_stage(config)
+    if not stage.held_out:
+        raise ValueError(
+            f"{config.cache} has no validation rows that {config.stage} can use: give some "
+            'utterances of the manifest "split": "validation"'
+        )
     parameters = stage.trained()
     optimizer = torch.optim.AdamW(
         parameters, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
@@ -99,7 +135,9 @@ def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, flo
     (out / "train.json").write_text(json.dumps(asdict(config), indent=2), "utf-8")
     figures: dict[str, float] = {}
     writer = SummaryWriter(out / "events", purge_step=step)
-    shown = tqdm(total=config.steps, initial=step, disable=None if progress is None else not progress)
+    shown = tqdm(
+        total=config.steps, initial=step, disable=None if progress is None else not progress
+    )
     with writer, (out / "log.jsonl").open("a", encoding="utf-8") as log, shown as bar:
         stage.network.train()
         for batch in batches(stage, config.seed, step):
@@ -124,10 +162,16 @@ def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, flo
 
 
 def batches(stage: Stage, seed: int, step: int) -> Iterator[Any]:
-    """The batches from ``step`` on: epochs without end, each in its own seeded order."""
+    """The batches from ``step`` on: epochs without end, each in its own seeded order.
+
+    Raises:
+        ValueError: if an epoch holds no batch.
+    """
     epoch = 0
     while True:
         plan = stage.epoch(seed, epoch)
+        if not plan:
+            raise ValueError("too few training rows for one batch: add recordings or lower batch")
         if step < len(plan):
             yield from plan[step:]
             step = 0
@@ -148,24 +192,29 @@ def optimise(
     """One step of descent, with clipped gradients.
 
     Raises:
-        FloatingPointError: if the loss is not finite (the run's last checkpoint is untouched).
+        FloatingPointError: if the loss or its gradient is not finite (neither the weights nor the
+            run's last checkpoint are touched).
     """
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(config, step)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    with torch.autocast(device, torch.bfloat16, enabled=config.amp):
+    with torch.autocast(parameters[0].device.type, torch.bfloat16, enabled=config.amp):
         loss = stage.loss(batch, step / config.steps, generator)
-    if not torch.isfinite(loss.total):
-        raise FloatingPointError(
-            f"the loss is {float(loss.total)} at step {step}: lower learning_rate "
-            f"({config.learning_rate}) and run again to continue from the last checkpoint"
-        )
+    _refuse_not_finite("loss", float(loss.total), step, config)
     optimizer.zero_grad(set_to_none=True)
     loss.total.backward()
-    norm = nn.utils.clip_grad_norm_(parameters, config.clip)
+    norm = float(nn.utils.clip_grad_norm_(parameters, config.clip))
+    _refuse_not_finite("gradient's norm", norm, step, config)
     optimizer.step()
-    loss.parts["gradient_norm"] = float(norm)
+    loss.parts["gradient_norm"] = norm
     return loss
+
+
+def _refuse_not_finite(what: str, value: float, step: int, config: TrainConfig) -> None:
+    if not math.isfinite(value):
+        raise FloatingPointError(
+            f"the {what} is {value} at step {step}: lower learning_rate "
+            f"({config.learning_rate}) and run again to continue from the last checkpoint"
+        )
 
 
 @torch.no_grad()
@@ -203,8 +252,15 @@ def show(writer: Any, stage: Stage, step: int) -> None:
 def save(
     out: Path, stage: Stage, optimizer: torch.optim.Optimizer, generator: torch.Generator, step: int
 ) -> None:
-    """Write the model and all that an exact resume needs; the state file comes last and decides."""
-    stage.save(out / f"model-{step % 2}")
+    """Write the model and all that an exact resume needs.
+
+    Two model folders take turns and ``model`` points to the newer complete one.
+    """
+    newest = out / "model"
+    older = "model-0"
+    if newest.is_symlink() and newest.readlink().name == older:
+        older = "model-1"
+    stage.save(out / older)
     tensors = {
         "step": torch.tensor(step),
         "random": torch.get_rng_state(),
@@ -216,11 +272,10 @@ def save(
     for name, value in stage.network.state_dict().items():
         tensors[f"model.{name}"] = value.clone()
     save_tensors(out / "state.safetensors", tensors)
-    newest = out / "model"
     link = out / "model.link"
     link.unlink(missing_ok=True)
-    link.symlink_to(f"model-{step % 2}")
-    os.replace(link, newest)
+    link.symlink_to(older)
+    link.replace(newest)
 
 
 def resume(

@@ -29,7 +29,9 @@ class LayerCache:
         """
         end = self.length + keys.shape[2]
         if end > self.keys.shape[2]:
-            raise ValueError(f"the cache holds {self.keys.shape[2]} frames, frame {end} does not fit")
+            raise ValueError(
+                f"the cache holds {self.keys.shape[2]} frames, frame {end} does not fit"
+            )
         self.keys[:, :, self.length : end] = keys
         self.values[:, :, self.length : end] = values
         self.length = end
@@ -68,7 +70,10 @@ class SelfAttention(nn.Module):
         causal: bool = False,
         cache: LayerCache | None = None,
     ) -> Tensor:
-        """[B, T, D] -> [B, T, D]; ``mask`` [B, 1, 1, T] is True where a position may be attended to."""
+        """[B, T, D] -> [B, T, D]; ``mask`` [B, 1, 1, T] is True where attention may look.
+
+        With a ``cache`` attention is causal, over the cached positions and the T new ones.
+        """
         batch, length, width = x.shape
         qkv = self.qkv(x).view(batch, length, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, T, d]
@@ -77,7 +82,8 @@ class SelfAttention(nn.Module):
             key, value = cache.append(key, value)
             if length > 1:
                 past = key.shape[2] - length
-                mask = torch.ones(length, past + length, dtype=torch.bool, device=x.device).tril(past)
+                shape = (length, past + length)
+                mask = torch.ones(shape, dtype=torch.bool, device=x.device).tril(past)
             causal = False
         y = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
         return self.out(y.transpose(1, 2).reshape(batch, length, width))
@@ -101,8 +107,10 @@ class CrossAttention(nn.Module):
         keys, values = pair.permute(2, 0, 3, 1, 4)
         return keys, values
 
-    def forward(self, x: Tensor, keys: Tensor, values: Tensor, prior: Tensor, mask: Tensor) -> Tensor:
-        """[B, T, D] -> [B, T, D]; ``prior`` [B, T, N] is a log weight, ``mask`` [B, 1, 1, N] boolean."""
+    def forward(
+        self, x: Tensor, keys: Tensor, values: Tensor, prior: Tensor, mask: Tensor
+    ) -> Tensor:
+        """[B, T, D] -> [B, T, D]; ``prior`` [B, T, N] log weight, ``mask`` [B, 1, 1, N] boolean."""
         batch, length, width = x.shape
         query = self.query(x).view(batch, length, self.heads, -1).transpose(1, 2)
         bias = prior[:, None] * self.strength[:, None, None]
@@ -127,7 +135,9 @@ class FeedForward(nn.Module):
 class Encoder(nn.Module):
     """A stack of bidirectional blocks, [B, T, D] -> [B, T, D]."""
 
-    def __init__(self, width: int, heads: int, inner: int, layers: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, width: int, heads: int, inner: int, layers: int, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.head_width = width // heads
         self.attention = nn.ModuleList(SelfAttention(width, heads) for _ in range(layers))

@@ -1,7 +1,8 @@
 """Mel frames to a waveform: the Vocos architecture with its own head, or with a source-filter head.
 
 Vocos: Siuzdak, "Vocos: Closing the gap between time-domain and Fourier-based neural vocoders" (2023).
-Letters: B batch, M mel bands, F mel frames, D width, K = n_fft / 2 + 1 frequency bins, S samples.
+Letters: B batch, M mel bands, F mel frames, D width, K = n_fft / 2 + 1 frequency bins,
+S samples.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ class VocoderConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"VocoderConfig.{name} must be a positive integer, not {value!r}")
+        if self.n_fft % 2 or self.hop_length > self.n_fft:
+            raise ValueError(
+                f"VocoderConfig.n_fft ({self.n_fft}) must be even and not below "
+                f"hop_length ({self.hop_length})"
+            )
         if self.head not in HEADS:
             raise ValueError(f"VocoderConfig.head must be one of {list(HEADS)}, not {self.head!r}")
         if self.padding not in ("center", "same"):
@@ -88,7 +94,8 @@ class Backbone(nn.Module):
         self.embed = nn.Conv1d(config.n_mels, config.width, 7, padding=3)
         self.norm = nn.LayerNorm(config.width, eps=1e-6)
         self.convnext = nn.ModuleList(
-            ConvNeXtBlock(config.width, config.inner, 1 / config.layers) for _ in range(config.layers)
+            ConvNeXtBlock(config.width, config.inner, 1 / config.layers)
+            for _ in range(config.layers)
         )
         self.final_layer_norm = nn.LayerNorm(config.width, eps=1e-6)
 
@@ -101,7 +108,7 @@ class Backbone(nn.Module):
 
 
 class Sound(NamedTuple):
-    """``samples`` [B, S]; ``pitch`` [B, F, 2], scaled log F0 and voicing logit, where the head has them."""
+    """``samples`` [B, S]; ``pitch`` [B, F, 2], scaled log F0 and voicing logit, if the head has it."""
 
     samples: Tensor
     pitch: Tensor | None = None
@@ -110,13 +117,17 @@ class Sound(NamedTuple):
 class ISTFTHead(nn.Module):
     """Magnitude and phase of every bin, straight from the backbone (the head of the paper)."""
 
+    window: Tensor
+
     def __init__(self, config: VocoderConfig) -> None:
         super().__init__()
         self.config = config
         self.out = nn.Linear(config.width, config.n_fft + 2)
         self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
 
-    def forward(self, x: Tensor, f0: Tensor | None = None, generator: torch.Generator | None = None) -> Sound:
+    def forward(
+        self, x: Tensor, f0: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Sound:
         """[B, F, D] -> samples; ``f0`` and ``generator`` are not needed."""
         magnitude, phase = self.out(x).transpose(1, 2).chunk(2, dim=1)
         spectrum = torch.polar(magnitude.exp().clamp_max(MAX_MAGNITUDE), phase)
@@ -126,9 +137,12 @@ class ISTFTHead(nn.Module):
 class SourceFilterHead(nn.Module):
     """A pulse train and noise, each shaped by a spectral envelope per frame.
 
-    The head says how high (F0), how voiced, and gives two log envelopes. The pulses pass a minimum-phase
-    filter, so no phase has to be learned: this is what makes the head trainable on magnitudes alone.
+    The head says how high (F0), how voiced, and gives two log envelopes. The pulses pass a
+    minimum-phase filter, so no phase has to be learned: this is what makes the head trainable on
+    magnitudes alone.
     """
+
+    window: Tensor
 
     def __init__(self, config: VocoderConfig) -> None:
         super().__init__()
@@ -139,15 +153,17 @@ class SourceFilterHead(nn.Module):
         nn.init.constant_(self.out.bias, -1.0)
         self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
 
-    def forward(self, x: Tensor, f0: Tensor | None = None, generator: torch.Generator | None = None) -> Sound:
-        """[B, F, D] -> samples; ``f0`` [B, F] Hz (0 unvoiced) replaces the head's own during training."""
+    def forward(
+        self, x: Tensor, f0: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Sound:
+        """[B, F, D] -> samples; ``f0`` [B, F] Hz (0 unvoiced) replaces the head's own in training."""
+        hop, rate = self.config.hop_length, self.config.sample_rate
         pitch = self.pitch(x)
-        if f0 is None:
-            f0 = (pitch[..., 0] * PITCH_SPREAD + PITCH_CENTRE).clamp(3.7, 6.5).exp()
-            f0 = f0 * (pitch[..., 1] > 0)
+        own = (pitch[..., 0] * PITCH_SPREAD + PITCH_CENTRE).clamp(3.7, 6.5).exp()
+        spoken = own * (pitch[..., 1] > 0) if f0 is None else f0
         voiced, noisy = self.out(x).clamp(-14.0, 6.0).transpose(1, 2).chunk(2, dim=1)  # [B, K, F]
-        pulses = pulse_spectrum(f0.detach(), self.window, self.config.hop_length, self.config.sample_rate)
-        noise = noise_spectrum(f0.shape, self.window, self.config.hop_length, generator)
+        pulses = pulse_spectrum(spoken.detach(), self.window, hop, rate)
+        noise = noise_spectrum(spoken.shape, self.window, hop, generator)
         spectrum = minimum_phase(voiced) * pulses + noisy.exp() * noise
         return Sound(inverse_stft(spectrum, self.window, self.config), pitch)
 
@@ -164,8 +180,10 @@ class Vocoder(nn.Module):
         self.backbone = Backbone(config)
         self.head = HEADS[config.head](config)
 
-    def forward(self, mel: Tensor, f0: Tensor | None = None, generator: torch.Generator | None = None) -> Sound:
-        """Log-mel [B, M, F] -> samples, S = (F - 1) hop_length (``center``) or F hop_length (``same``)."""
+    def forward(
+        self, mel: Tensor, f0: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Sound:
+        """Log-mel [B, M, F] -> S samples, (F - 1) hop_length (``center``) or F hop_length (``same``)."""
         return self.head(self.backbone(mel), f0, generator)
 
 

@@ -1,7 +1,8 @@
 """The vocos package's discriminators as judges of the vocoder.
 
-One optimiser serves both sides: the judges see a detached copy of the made speech and learn, and the
-vocoder is judged by a copy of the judges whose weights are held constant. Vocos paper, section 3.3.
+One optimiser serves both sides: the judges see a detached copy of the made speech and learn, and
+the vocoder is judged by a copy of the judges whose weights are held constant. Vocos paper,
+section 3.3.
 """
 
 from __future__ import annotations

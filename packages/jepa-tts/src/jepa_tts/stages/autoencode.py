@@ -53,6 +53,11 @@ class Autoencode:
 
     def _start_from_components(self) -> None:
         """Principal components of four stacked frames; each scaled by its floored deviation."""
+        if not self.rows:
+            raise ValueError(
+                f"{self.config.cache} has no training rows of a second or more with measured pitch: "
+                "run `jepa-tts preprocess` with a larger pitch share"
+            )
         rng = np.random.default_rng(self.config.seed)
         picks = rng.choice(self.rows, min(2_000, len(self.rows)), replace=False)
         stacked = np.concatenate([self._stacked(i) for i in picks])
@@ -87,7 +92,8 @@ class Autoencode:
         size = max(1, self.config.batch // CROP)
         order = rng.permutation(self.rows)
         crops = [
-            (int(i), int(rng.integers(0, max(1, self.corpus.rows[i].frames - CROP + 1)))) for i in order
+            (int(i), int(rng.integers(0, max(1, self.corpus.rows[i].frames - CROP + 1))))
+            for i in order
         ]
         return [crops[k : k + size] for k in range(0, len(crops) - size + 1, size)]
 

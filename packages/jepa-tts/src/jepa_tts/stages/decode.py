@@ -1,7 +1,8 @@
 """Stage four: the mel decoder learns to sharpen what the predictor says.
 
-The predictor's embeddings are means: smoother than real ones. The decoder is trained on them (teacher-forced
-and free-running in turn) against the true mel, with real embeddings mixed in so that it does not forget them.
+The predictor's embeddings are means: smoother than real ones. The decoder is trained on them
+(teacher-forced) against the true mel, with real embeddings mixed in so that it does not forget
+them.
 Letters: B batch, T latent frames, Z latent dimensions, F mel frames, M mel bands.
 """
 
@@ -32,10 +33,10 @@ class Decode(Predict):
         """The mel decoder alone."""
         return list(self.network.mel_decoder.parameters())
 
-    def loss(self, batch: list[int], progress: float, generator: torch.Generator) -> Loss:
+    def loss(self, batch: list[int], progress: float, generator: torch.Generator) -> Loss:  # noqa: ARG002
         """Distance of the decoded from the true mel."""
         latents, mel, frames = self._latents_and_mel(batch, generator)
-        decoded = self.network.mel_decoder(latents)
+        decoded = self.network.mel_decoder(latents, frames.sum(1))
         mask = frames.repeat_interleave(STRIDE, dim=1)
         l1 = masked_mean((decoded - mel).abs().transpose(1, 2), mask)
         spectral = spectral_loss(decoded * mask[:, None], mel * mask[:, None])
@@ -67,7 +68,9 @@ class Decode(Predict):
         }
         return {
             f"l1_{name}": float(
-                masked_mean((self.network.mel_decoder(z) - mel).abs().transpose(1, 2), mask)
+                masked_mean(
+                    (self.network.mel_decoder(z, data.lengths) - mel).abs().transpose(1, 2), mask
+                )
             )
             for name, z in kinds.items()
         }

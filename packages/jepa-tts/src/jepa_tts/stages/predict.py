@@ -35,10 +35,11 @@ HEARD_SHARE = 0.3
 """Share of the named rows whose voice is heard from a clip instead of looked up."""
 PROMPT_FRAMES = (24, 96)
 """Length of such a clip in latent frames: one to four seconds."""
+SHOWN_DIMENSIONS = (0, 1, 8, 9, 10, 12, 16, 24, 40)
 
 
 class Predict:
-    """Next-embedding MSE with noise on the history, stop, durations, and the pronunciation kept fresh."""
+    """Next-embedding MSE with noise on the history, stop, durations, pronunciation kept fresh."""
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
@@ -73,14 +74,14 @@ class Predict:
         return buckets(sizes, self.rows, self.config.batch, seed, epoch)
 
     def loss(self, batch: list[int], progress: float, generator: torch.Generator) -> Loss:
-        """The sum of the parts; history is noised, dropped and (late) partly the model's own output."""
+        """The sum of the parts; history is noised, dropped and (late) partly the model's own."""
         data = self.corpus.text_audio(batch, self.network.config.speakers)
         plan, encoded, frames = self._plan(data, batch, generator)
         history = self.corrupt(data.latents, generator)
         if self.config.feedback and progress > 0.3:
             history = self._feed_back(plan, history, generator)
         out = self.network.predict(plan, history)
-        log_durations = self.network.durations(encoded, plan.voice)
+        log_durations = self.network.durations(encoded, plan.voice, plan.mask)
         parts = {
             "mse": prediction_loss(out.latents, data.latents, frames),
             "stop": stop_loss(out.stop, data.lengths, frames),
@@ -101,7 +102,7 @@ class Predict:
         return plan, encoded, times[None] < data.lengths[:, None]
 
     def _voice(self, data: TextAudio, batch: list[int], generator: torch.Generator) -> Tensor:
-        """Named voices from the table, some (and all unnamed ones) from another clip of the speaker."""
+        """Named voices from the table, some (and all unnamed) from another clip of the speaker."""
         looked_up = self.network.voices.lookup(data.voices.clamp_min(0))
         chance = torch.rand(len(batch), generator=generator)
         heard = (data.voices < 0) | (chance < HEARD_SHARE)
@@ -143,7 +144,7 @@ class Predict:
         return pronunciation_loss(logits, (data.ids != PAD).sum(1) * HALVES, ids)
 
     def validate(self) -> dict[str, float]:
-        """R squared per dimension (teacher-forced), and how far free running and its length stray."""
+        """R squared per dimension (teacher-forced); how far free running and its length stray."""
         data = self.corpus.text_audio(self.held_out, self.network.config.speakers)
         generator = torch.Generator().manual_seed(0)
         plan, encoded, frames = self._plan(data, self.held_out, generator)
@@ -151,12 +152,12 @@ class Predict:
         real = data.latents[frames]
         spread = ((real - real.mean(0)) ** 2).mean(0)
         r2 = 1 - ((forced[frames] - real) ** 2).mean(0) / spread.clamp_min(1e-4)
-        figures = {f"r2/{i:02d}": float(r2[i]) for i in (0, 1, 8, 9, 10, 12, 16, 24, 40)}
+        figures = {f"r2/{i:02d}": float(r2[i]) for i in SHOWN_DIMENSIONS if i < len(r2)}
         free = self._free_run(plan, data.latents.shape[1])
         error = float(prediction_loss(free, data.latents, frames))
         planned = self.network.plan(data.ids, plan.voice)
         missed = (planned.lengths - data.lengths).abs() / data.lengths
-        log_durations = self.network.durations(encoded, plan.voice)
+        log_durations = self.network.durations(encoded, plan.voice, plan.mask)
         return figures | {
             "mse": float(prediction_loss(forced, data.latents, frames)),
             "free_mse": error,
@@ -190,5 +191,3 @@ class Predict:
         mels = {"true": data.latents, "forced": forced, "free": free}
         decode = self.network.mel_decoder
         return Media({f"mel/{name}": decode(z)[0].numpy() for name, z in mels.items()})
-
-

@@ -59,12 +59,19 @@ class Pronounce:
         rows = list(self.sentences)
         for _ in range(int(len(rows) * LEXICON_SHARE) if self.words else 0):
             picks = [self.words[i] for i in rng.integers(len(self.words), size=rng.integers(1, 7))]
-            rows.append(Spelling(" ".join(p.text for p in picks), " ".join(p.phonemes for p in picks)))
+            rows.append(
+                Spelling(" ".join(p.text for p in picks), " ".join(p.phonemes for p in picks))
+            )
         sizes = [len(r.text) for r in rows]
         order = buckets(sizes, range(len(rows)), self.config.batch, seed, epoch)
         return [[rows[i] for i in batch] for batch in order]
 
-    def loss(self, batch: list[Spelling], progress: float, generator: torch.Generator) -> Loss:
+    def loss(
+        self,
+        batch: list[Spelling],
+        progress: float,  # noqa: ARG002
+        generator: torch.Generator,  # noqa: ARG002
+    ) -> Loss:
         """Negative log-likelihood per phoneme."""
         logits, slots = self._logits(batch)
         total = pronunciation_loss(logits, slots, self._ids(batch))

@@ -34,6 +34,8 @@ class Stage(Protocol):
     """One stage: what is trained, on which batches, with which loss."""
 
     network: nn.Module
+    held_out: list[Any]
+    """The rows of :meth:`validate`."""
 
     def trained(self) -> list[nn.Parameter]:
         """The parameters that this stage changes."""
@@ -44,7 +46,7 @@ class Stage(Protocol):
         ...
 
     def epoch(self, seed: int, epoch: int) -> list[Any]:
-        """The batches of an epoch as descriptions that :meth:`loss` understands; same seed, same order."""
+        """The batches of an epoch as descriptions for :meth:`loss`; same seed, same order."""
         ...
 
     def loss(self, batch: Any, progress: float, generator: torch.Generator) -> Loss:

@@ -1,4 +1,4 @@
-"""Training a vocoder on true mels (or on the model's own, when ``start`` names one).
+"""Training a vocoder on true mels, slightly blurred so that it bears predicted ones.
 
 Letters: B batch, F mel frames, S samples.
 """
@@ -78,8 +78,10 @@ class Vocode:
     def loss(
         self, batch: list[tuple[int, int]], progress: float, generator: torch.Generator
     ) -> Loss:
-        """STFT magnitudes, mel and pitch; mels are slightly blurred so that predicted ones pass too."""
-        mel, pitch, real = (torch.stack(x) for x in zip(*(self._crop(*c) for c in batch), strict=True))
+        """STFT magnitudes, mel and pitch; mels are slightly blurred."""
+        mel, pitch, real = (
+            torch.stack(x) for x in zip(*(self._crop(*c) for c in batch), strict=True)
+        )
         blur = torch.rand(len(mel), 1, 1, generator=generator) * 0.15
         noisy = mel + blur * torch.randn(mel.shape, generator=generator)
         made, heard = self.network.vocoder(noisy, pitch, generator)
