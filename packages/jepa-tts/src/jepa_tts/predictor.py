@@ -5,8 +5,9 @@ Letters: B batch, T latent frames, N bytes, Z latent dimensions, D width.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -91,7 +92,8 @@ class Predictor(nn.Module):
         return self._run(past, text, voice, clock, state)
 
     def _text_keys(self, text: Tensor) -> list[tuple[Tensor, Tensor]]:
-        return [attention.keys_values(text) for attention in self.cross_attention]
+        layers = cast("Iterable[CrossAttention]", self.cross_attention)
+        return [attention.keys_values(text) for attention in layers]
 
     def _run(
         self, past: Tensor, text: Tensor, voice: Tensor, clock: Clock, state: PredictorState

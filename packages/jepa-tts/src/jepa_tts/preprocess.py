@@ -162,7 +162,7 @@ def align(model: JepaModel, corpus: Corpus, *, batch: int = 64) -> float:
             for row, score in zip(chunk, scores, strict=True):
                 if len(row.seconds) != len(row.phonemes) + 2:
                     raise ValueError(
-                        f"{row.id} has {len(row.phonemes)} phonemes and {len(row.seconds)} seconds: "
+                        f"{row.id} has {len(row.phonemes)} phonemes, {len(row.seconds)} seconds: "
                         "the manifest must give one for each, one before and one after them"
                     )
                 ids = [model.config.phonemes.index(p) + 1 for p in row.phonemes]

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 import torch
 from torch import nn
@@ -69,30 +69,23 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name, allowed in (("stage", get_args(StageName)), ("size", tuple(SIZES))):
             if getattr(self, name) not in allowed:
-                value = getattr(self, name)
-                raise ValueError(f"TrainConfig.{name} must be one of {allowed}, not {value!r}")
+                self._refuse(name, f"one of {', '.join(allowed)}")
         for name in ("steps", "batch", "log_every", "save_every", "validate_every", "media_every"):
             if getattr(self, name) < 1:
-                raise ValueError(
-                    f"TrainConfig.{name} must be at least 1, not {getattr(self, name)}"
-                )
-        if not 0.0 < self.learning_rate < 1.0:
-            raise ValueError(
-                f"TrainConfig.learning_rate must be in (0, 1), not {self.learning_rate}"
-            )
+                self._refuse(name, "at least 1")
+        for name in ("warm_up", "weight_decay", "kl", "spectral", "history_noise", "threads"):
+            if not getattr(self, name) >= 0:
+                self._refuse(name, "at least 0")
         for name in ("final_rate", "history_drop", "feedback"):
             if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"TrainConfig.{name} must be in [0, 1], not {getattr(self, name)}")
-        for name in _NOT_NEGATIVE:
-            if not getattr(self, name) >= 0:
-                raise ValueError(
-                    f"TrainConfig.{name} must be at least 0, not {getattr(self, name)}"
-                )
+                self._refuse(name, "in [0, 1]")
+        if not 0.0 < self.learning_rate < 1.0:
+            self._refuse("learning_rate", "in (0, 1)")
         if not self.clip > 0.0:
-            raise ValueError(f"TrainConfig.clip must be positive, not {self.clip}")
+            self._refuse("clip", "positive")
 
-
-_NOT_NEGATIVE = ("warm_up", "weight_decay", "kl", "spectral", "history_noise", "threads")
+    def _refuse(self, name: str, allowed: str) -> NoReturn:
+        raise ValueError(f"TrainConfig.{name} must be {allowed}, not {getattr(self, name)!r}")
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -132,12 +125,13 @@ def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, flo
     )
     generator = torch.Generator().manual_seed(config.seed)
     step = resume(out, stage, optimizer, generator, config)
+    if step >= config.steps:
+        return validate(stage)
     (out / "train.json").write_text(json.dumps(asdict(config), indent=2), "utf-8")
     figures: dict[str, float] = {}
     writer = SummaryWriter(out / "events", purge_step=step)
-    shown = tqdm(
-        total=config.steps, initial=step, disable=None if progress is None else not progress
-    )
+    hidden = None if progress is None else not progress
+    shown = tqdm(total=config.steps, initial=step, disable=hidden)
     with writer, (out / "log.jsonl").open("a", encoding="utf-8") as log, shown as bar:
         stage.network.train()
         for batch in batches(stage, config.seed, step):
@@ -146,8 +140,8 @@ def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, flo
             step += 1
             bar.update()
             if step % config.log_every == 0 or step == config.steps:
-                seconds = time.perf_counter() - started
-                record(writer, log, step, "train", loss.parts | {"seconds": seconds})
+                loss.parts["seconds"] = time.perf_counter() - started
+                record(writer, log, step, "train", loss.parts)
                 bar.set_postfix({k: f"{v:.3f}" for k, v in loss.parts.items()})
             if step % config.validate_every == 0 or step == config.steps:
                 figures = validate(stage)

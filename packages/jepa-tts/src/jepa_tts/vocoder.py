@@ -1,6 +1,7 @@
 """Mel frames to a waveform: the Vocos architecture with its own head, or with a source-filter head.
 
-Vocos: Siuzdak, "Vocos: Closing the gap between time-domain and Fourier-based neural vocoders" (2023).
+Vocos: Siuzdak, "Vocos: Closing the gap between time-domain and Fourier-based neural vocoders for
+high-quality audio synthesis" (2023).
 Letters: B batch, M mel bands, F mel frames, D width, K = n_fft / 2 + 1 frequency bins,
 S samples.
 """
@@ -108,7 +109,7 @@ class Backbone(nn.Module):
 
 
 class Sound(NamedTuple):
-    """``samples`` [B, S]; ``pitch`` [B, F, 2], scaled log F0 and voicing logit, if the head has it."""
+    """``samples`` [B, S]; ``pitch`` [B, F, 2], scaled log F0 and voicing logit, or None."""
 
     samples: Tensor
     pitch: Tensor | None = None
@@ -126,7 +127,10 @@ class ISTFTHead(nn.Module):
         self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
 
     def forward(
-        self, x: Tensor, f0: Tensor | None = None, generator: torch.Generator | None = None
+        self,
+        x: Tensor,
+        f0: Tensor | None = None,  # noqa: ARG002
+        generator: torch.Generator | None = None,  # noqa: ARG002
     ) -> Sound:
         """[B, F, D] -> samples; ``f0`` and ``generator`` are not needed."""
         magnitude, phase = self.out(x).transpose(1, 2).chunk(2, dim=1)
@@ -156,7 +160,7 @@ class SourceFilterHead(nn.Module):
     def forward(
         self, x: Tensor, f0: Tensor | None = None, generator: torch.Generator | None = None
     ) -> Sound:
-        """[B, F, D] -> samples; ``f0`` [B, F] Hz (0 unvoiced) replaces the head's own in training."""
+        """[B, F, D] -> samples; ``f0`` [B, F] in Hz (0 unvoiced) replaces the head's own."""
         hop, rate = self.config.hop_length, self.config.sample_rate
         pitch = self.pitch(x)
         own = (pitch[..., 0] * PITCH_SPREAD + PITCH_CENTRE).clamp(3.7, 6.5).exp()
@@ -183,7 +187,7 @@ class Vocoder(nn.Module):
     def forward(
         self, mel: Tensor, f0: Tensor | None = None, generator: torch.Generator | None = None
     ) -> Sound:
-        """Log-mel [B, M, F] -> S samples, (F - 1) hop_length (``center``) or F hop_length (``same``)."""
+        """Log-mel [B, M, F] -> (F - 1) hop_length samples (``center``), F hop_length (``same``)."""
         return self.head(self.backbone(mel), f0, generator)
 
 

@@ -55,8 +55,8 @@ class Autoencode:
         """Principal components of four stacked frames; each scaled by its floored deviation."""
         if not self.rows:
             raise ValueError(
-                f"{self.config.cache} has no training rows of a second or more with measured pitch: "
-                "run `jepa-tts preprocess` with a larger pitch share"
+                f"{self.config.cache} has no training rows of a second or more with measured "
+                "pitch: run `jepa-tts preprocess` with a larger pitch share"
             )
         rng = np.random.default_rng(self.config.seed)
         picks = rng.choice(self.rows, min(2_000, len(self.rows)), replace=False)

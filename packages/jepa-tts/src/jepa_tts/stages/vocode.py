@@ -76,7 +76,10 @@ class Vocode:
         return mel, pitch, torch.from_numpy(samples)
 
     def loss(
-        self, batch: list[tuple[int, int]], progress: float, generator: torch.Generator
+        self,
+        batch: list[tuple[int, int]],
+        progress: float,  # noqa: ARG002
+        generator: torch.Generator,
     ) -> Loss:
         """STFT magnitudes, mel and pitch; mels are slightly blurred."""
         mel, pitch, real = (
@@ -167,7 +170,7 @@ def mel_loss(made: Tensor, real: Tensor) -> Tensor:
 
 
 def pitch_loss(heard: Tensor, pitch: Tensor) -> Tensor:
-    """L1 of scaled log F0 on voiced frames plus cross-entropy of voicing; [B, F, 2] and Hz [B, F]."""
+    """L1 of scaled log F0 where voiced plus cross-entropy of voicing; [B, F, 2] and Hz [B, F]."""
     voiced = (pitch > 0).to(heard)
     target = (pitch.clamp_min(1.0).log() - PITCH_CENTRE) / PITCH_SPREAD
     error = ((heard[..., 0] - target).abs() * voiced).sum() / voiced.sum().clamp_min(1.0)
