@@ -232,7 +232,10 @@ class ClipDataset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Padded:
-    """``values`` [B, T, ...], ``lengths`` [B] int64, ``mask`` [B, T] bool, true where a value is real."""
+    """Rows side by side: ``values`` [B, T, ...], ``lengths`` [B] int64, ``mask`` [B, T] bool.
+
+    ``mask`` is true where a value is real.
+    """
 
     values: torch.Tensor
     lengths: torch.Tensor
@@ -257,9 +260,8 @@ def pad(rows: Sequence[torch.Tensor], value: float = 0.0) -> Padded:
             )
     lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
     values = torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=value)
-    return Padded(
-        values=values, lengths=lengths, mask=torch.arange(values.shape[1]) < lengths[:, None]
-    )
+    mask = torch.arange(values.shape[1]) < lengths[:, None]
+    return Padded(values=values, lengths=lengths, mask=mask)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
