@@ -95,7 +95,7 @@ def tests(session: nox.Session, package: str) -> None:
     session.run("pytest", f"packages/{package}/tests", *session.posargs)
 
 
-@nox.session(python=PYTHONS[0])
+@nox.session(python=PYTHONS[0], reuse_venv=False)
 @each_package
 def minimums(session: nox.Session, package: str) -> None:
     """One package's tests with the oldest versions that its metadata allows."""

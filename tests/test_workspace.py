@@ -6,9 +6,11 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import release
+import tomli
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +26,32 @@ def tracked() -> list[Path]:
 
 def commands(readme: str) -> list[str]:
     return re.findall(r"^```console\n(.+?)\n```$", readme, re.MULTILINE | re.DOTALL)
+
+
+def closure(name: str, locked: dict[str, list[dict[str, Any]]]) -> set[str]:
+    """Every package that installing ``name`` may bring, extras included where they are asked for."""
+    seen: set[tuple[str, str]] = set()
+    todo = [(name, "")]
+    while todo:
+        key = todo.pop()
+        if key in seen:
+            continue
+        seen.add(key)
+        for package in locked[key[0]]:
+            extras = package.get("optional-dependencies", {})
+            for each in extras.get(key[1], []) if key[1] else package.get("dependencies", []):
+                todo += [(each["name"], extra) for extra in ("", *each.get("extra", []))]
+    return {name for name, _ in seen}
+
+
+def test_speaking_installs_neither_training_nor_metrics_nor_checks() -> None:
+    locked: dict[str, list[dict[str, Any]]] = {}
+    for package in tomli.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]:
+        locked.setdefault(package["name"], []).append(package)
+    spoken = closure("timbre", locked)
+    assert {"speak", "jepa-tts", "voice-data", "torch", "soundfile"} <= spoken
+    heavy = {"transformers", "faster-whisper", "matplotlib", "torchaudio", "vocos", "datasets"}
+    assert not spoken & (heavy | {"pytest", "ruff", "pyright", "nox"})
 
 
 def test_the_readme_begins_with_two_commands_and_ci_runs_the_second() -> None:
