@@ -96,6 +96,16 @@ def test_save_writes_a_table_a_summary_and_a_picture(report: Report, tmp_path: P
     ]
 
 
+def test_a_saved_report_loads_unchanged(report: Report, tmp_path: Path) -> None:
+    report.save(tmp_path, plot=False)
+    assert Report.load(tmp_path) == report
+    text = (tmp_path / "scores.json").read_text("utf-8")
+    for old, new in [('"wer"', '"ver"'), ('"id"', '"name"'), ("{", "[")]:
+        (tmp_path / "scores.json").write_text(text.replace(old, new), "utf-8")
+        with pytest.raises(ScoreError, match=r"scores\.json is not a saved report"):
+            Report.load(tmp_path)
+
+
 def test_the_same_clips_score_the_same_twice(spoken: list[Audio], recogniser: Recogniser) -> None:
     rows = [Row(audio=spoken[0], text=TEXTS[0], id="a")]
     first = score(rows, metrics=["wer", "f0", "rate"], recogniser=recogniser)

@@ -20,7 +20,8 @@ class Identity:
     """Which named voice each clip was nearest to.
 
     ``confusion`` is [V, V] counts in the order of ``voices``: rows are the voices asked for,
-    columns the nearest ones. A clip without speech is nearest to "", counts as wrong and is in no column.
+    columns the nearest ones. A clip without speech is nearest to "", counts as wrong and is in no
+    column.
     """
 
     voices: tuple[str, ...]

@@ -19,7 +19,14 @@ from voice_data.score.row import ScoreError
 from voice_data.score.similarity import Similarity
 from voice_data.storage import replacing, write_text
 
-_PARTS = ("recognition", "similarity", "distillmos", "dnsmos", "pitch", "pace")
+_PARTS: dict[str, type] = {
+    "recognition": Recognition,
+    "similarity": Similarity,
+    "distillmos": DistillMosScore,
+    "dnsmos": DnsmosScore,
+    "pitch": Pitch,
+    "pace": Pace,
+}
 # Error rates of a corpus are errors over words, not the mean of each sentence's rate.
 _POOLED = {"wer": ("word_errors", "words"), "cer": ("character_errors", "characters")}
 _COUNTS = frozenset(name for pair in _POOLED.values() for name in pair)
@@ -53,6 +60,21 @@ class Result:
             if measured is not None:
                 flat.update(measured._asdict())
         return flat
+
+    @classmethod
+    def from_dict(cls, flat: Mapping[str, Any]) -> Result:
+        """The result that `to_dict` made ``flat`` of.
+
+        Raises:
+            ScoreError: if a column is unknown, or one of its group is missing.
+        """
+        rest = dict(flat)
+        parts: dict[str, Any] = {}
+        for part, kind in _PARTS.items():
+            columns = [name for name in kind._fields if name in rest]  # type: ignore[attr-defined]
+            if columns:
+                parts[part] = _built(kind, {name: rest.pop(name) for name in columns})
+        return _built(cls, {**rest, **parts})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +155,22 @@ class Report:
                 temporary.write_bytes(draw(self))
         return folder
 
+    @classmethod
+    def load(cls, folder: str | Path) -> Report:
+        """The report that `save` wrote into ``folder``.
+
+        Raises:
+            ScoreError: if ``scores.json`` there is not a saved report.
+            OSError: if it cannot be read.
+        """
+        path = Path(folder) / "scores.json"
+        try:
+            saved = json.loads(path.read_text("utf-8"))
+            rows = tuple(Result.from_dict(row) for row in saved["rows"])
+            return cls(rows=rows, settings=saved["settings"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ScoreError(f"{path} is not a saved report ({error}): score again") from error
+
     def to_csv(self) -> str:
         """The per-clip table; an empty cell is a value that could not be measured."""
         rows = [row.to_dict() for row in self.rows]
@@ -142,6 +180,13 @@ class Report:
         writer.writeheader()
         writer.writerows(rows)
         return stream.getvalue()
+
+
+def _built(kind: type, values: Mapping[str, Any]) -> Any:
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ScoreError(f"not a row of scores: {error}") from error
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
