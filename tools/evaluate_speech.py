@@ -13,8 +13,8 @@
 # ]
 #
 # [tool.uv.sources]
-# jepa-tts = { path = "../packages/jepa-tts" }
-# voice-data = { path = "../packages/voice-data" }
+# jepa-tts = { path = "../packages/jepa-tts", editable = true }
+# voice-data = { path = "../packages/voice-data", editable = true }
 # ///
 """Speak the held-out sentences, score them, and score hibari on the same ones in the same run.
 
