@@ -29,7 +29,7 @@ def commands(readme: str) -> list[str]:
 
 
 def closure(name: str, locked: dict[str, list[dict[str, Any]]]) -> set[str]:
-    """Every package that installing ``name`` may bring, extras included where they are asked for."""
+    """Every package that installing ``name`` may bring, with the extras that are asked for."""
     seen: set[tuple[str, str]] = set()
     todo = [(name, "")]
     while todo:
