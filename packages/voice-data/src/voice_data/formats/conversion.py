@@ -172,10 +172,11 @@ def place(utterances: Sequence[Utterance], dialect: Dialect) -> list[Utterance]:
             moved = replace(item, audio=audio)
         except ManifestError as error:
             raise LossError(f"{dialect.name} cannot hold {item.id!r}: {error}") from None
-        wanted, found = PurePosixPath(audio).suffix, PurePosixPath(item.audio).suffix.lower()
+        wanted = PurePosixPath(audio).suffix
+        found = PurePosixPath(item.audio).suffix.lower() or "a file without ending"
         if wanted != found:
             raise LossError(
-                f"{dialect.name} holds {wanted} files and {item.id!r} is {found or 'something else'}: "
+                f"{dialect.name} holds {wanted} files and {item.id!r} is {found}: "
                 "convert the audio first (prepare does it)"
             )
         if audio in taken:
@@ -238,7 +239,7 @@ def _existing(utterance: Utterance, root: Path) -> Path:
 
 @contextmanager
 def _new_folder(target: Path) -> Iterator[Path]:
-    """A temporary folder beside ``target`` that becomes it when the block ends without an error."""
+    """A temporary folder beside ``target`` that becomes it when the block ends well."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ManifestError(f"{os.fspath(target)} exists and is kept: choose a new folder")
     staging = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")

@@ -83,6 +83,6 @@ def _by_line(line: str) -> str:
         return "csv"  # a header that lacks a column: its reader says which
     names = " ".join(repr(delimiter) for delimiter in DELIMITERS)
     raise ManifestError(
-        f"cannot tell the dialect from {line[:60]!r}: JSON, a header, or columns separated by one of "
-        f"{names} are known; name the dialect if this is one"
+        f"cannot tell the dialect from {line[:60]!r}: JSON, a header, or columns separated by one "
+        f"of {names} are known; name the dialect if this is one"
     )

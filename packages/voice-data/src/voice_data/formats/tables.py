@@ -130,8 +130,8 @@ def split_rows(path: Path, lines: list[str], delimiter: str) -> Iterator[tuple[i
             return
         except csv.Error as error:
             raise ManifestError(
-                f"{os.fspath(path)}:{start}: wrong quotes ({error}): close the quote that opens here, "
-                'and write a quote inside a quoted cell twice ("")'
+                f"{os.fspath(path)}:{start}: wrong quotes ({error}): close the quote that opens "
+                'here, and write a quote inside a quoted cell twice ("")'
             ) from None
         if cells:
             yield start, cells
