@@ -1,0 +1,232 @@
+"""The command ``jepa-tts``: every verb parses, makes one call and prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jepa_tts import __version__
+from jepa_tts.console import Commands, check_ending, read_text
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW = click.Path(path_type=Path)
+
+
+def _model(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every verb that speaks."""
+    for option in (
+        click.option("--vocoder", type=FOLDER, help="Another vocoder, also a Vocos directory."),
+        click.option("--model", help="Checkpoint folder or hub id.  [default: the shipped one]"),
+        click.option("--seed", default=0, show_default=True, help="Equal seeds, equal samples."),
+    ):
+        command = option(command)
+    return command
+
+
+def _load(model: str | None, vocoder: Path | None) -> Any:
+    from jepa_tts.tts import JepaTTS
+
+    return JepaTTS.from_pretrained(model, vocoder=vocoder)
+
+
+_out = click.option(
+    "--out", default="speech.wav", show_default=True, callback=check_ending,
+    help="wav, flac, mp3, ogg or opus, by the ending.",
+)  # fmt: skip
+_language = click.option("--language", default="en", show_default=True, help="Of the text.")
+_set = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE")
+
+
+@click.group(cls=Commands)
+@click.version_option(__version__)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """A small joint-embedding-predictive text-to-speech model."""
+
+
+@main.command()
+@click.argument("text", required=False)
+@_out
+@click.option("--voice", help="A voice's name, or a file of `export-voice`.")
+@click.option("--prompt", type=FILE, help="A clip whose voice to take.")
+@click.option("--speed", type=click.FloatRange(0.25, 4.0), default=1.0, show_default=True)
+@_language
+@_model
+def synthesize(
+    text: str | None, out: str, model: str | None, vocoder: Path | None, **options: Any
+) -> None:
+    """Speak TEXT (or standard input) into a file."""
+    from jepa_tts.recording import record
+
+    spoken = record(_load(model, vocoder), read_text(text), out, **options)
+    click.echo(f"{out}: {spoken.seconds:.2f} s")
+
+
+@main.command()
+@click.argument("clip", type=FILE)
+@_out
+@_model
+def reconstruct(clip: Path, out: str, model: str | None, vocoder: Path | None, seed: int) -> None:
+    """Encode and decode CLIP: what the latents keep of it."""
+    from voice_data.audio import write
+
+    audio = _load(model, vocoder).reconstruct(clip, seed=seed)
+    write(out, audio)
+    click.echo(f"{out}: {audio.duration:.2f} s")
+
+
+@main.command()
+@click.argument("text")
+@click.argument("clip", type=FILE)
+@_out
+@click.option("--voice", help="A voice's name or file.  [default: heard from the clip]")
+@_language
+@_model
+def predict(
+    text: str, clip: Path, out: str, model: str | None, vocoder: Path | None, **options: Any
+) -> None:
+    """Predict every frame of CLIP, which says TEXT, from the true frames before it."""
+    from voice_data.audio import write
+
+    audio = _load(model, vocoder).predict(text, clip, **options)
+    write(out, audio)
+    click.echo(f"{out}: {audio.duration:.2f} s")
+
+
+@main.command("export-voice")
+@click.argument("clip", type=FILE)
+@click.argument("out", type=NEW)
+@click.option("--name", help="[default: the file's name]")
+@click.option("--licence", default="", help="Terms of the clip.")
+@click.option("--consent", default="", help="Who agreed to what.")
+@click.option("--model", help="Checkpoint folder or hub id.  [default: the shipped one]")
+@click.option("--vocoder", type=FOLDER, hidden=True)
+def export_voice(
+    clip: Path, out: Path, name: str | None, model: str | None, vocoder: Path | None, **terms: str
+) -> None:
+    """Hear the voice in CLIP and write it to OUT, a safetensors file for --voice."""
+    if out.suffix != ".safetensors":
+        raise click.BadParameter(f"{out} must end in .safetensors", param_hint="OUT")
+    voice = _load(model, vocoder).export_voice(clip, name=name or out.stem, **terms)
+    voice.save(out)
+    click.echo(f"{out}: voice {voice.name!r} of model {voice.base_sha256[:16]}")
+
+
+@main.command()
+@click.argument("folder", type=FOLDER, required=False)
+def info(folder: Path | None) -> None:
+    """Verify a checkpoint and show its sizes, voices and provenance as JSON."""
+    from jepa_tts.catalogue import shipped
+    from jepa_tts.pack import load_package
+
+    package = load_package(folder or shipped())
+    described = {
+        "voices": list(package.model.config.speakers),
+        "parameters": package.model.network_size(),
+        "vocoder_parameters": sum(p.numel() for p in package.vocoder.parameters()),
+        "weights_sha256": package.weights_sha256,
+        "provenance": asdict(package.provenance),
+        "config": package.model.config.to_dict(),
+        "vocoder": package.vocoder.config.to_dict(),
+    }
+    click.echo(json.dumps(described, indent=2, ensure_ascii=False))
+
+
+@main.command()
+@click.argument("manifest", type=FILE)
+@click.argument("cache", type=NEW)
+@click.option("--pitch-share", type=click.FloatRange(0.0, 1.0), default=0.25, show_default=True)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--limit", type=click.IntRange(1), help="Only the first utterances.")
+def preprocess(manifest: Path, cache: Path, **options: Any) -> None:
+    """Compute the training CACHE of a MANIFEST: mels and pitch."""
+    from jepa_tts.preprocess import preprocess as run
+
+    click.echo(f"{cache}: {run(manifest, cache, **options)} utterances")
+
+
+@main.command()
+@click.argument("cache", type=FOLDER)
+@click.option("--checkpoint", type=FOLDER, required=True, help="Of the stage `pronounce`.")
+@click.option("--batch", type=click.IntRange(1), default=64, show_default=True)
+def align(cache: Path, checkpoint: Path, batch: int) -> None:
+    """Write the frames of every byte into CACHE."""
+    from jepa_tts.checkpoint import load_model
+    from jepa_tts.corpus import Corpus
+    from jepa_tts.preprocess import align as run
+
+    model = load_model(checkpoint).eval()
+    sure = run(model, Corpus(cache, model.config.mel.n_mels), batch=batch)
+    click.echo(f"{cache}: sure of {sure:.1%} of the phonemes")
+
+
+@main.command()
+@click.argument("cache", type=FOLDER)
+@click.option("--checkpoint", type=FOLDER, required=True, help="Of the stage `autoencode`.")
+def encode(cache: Path, checkpoint: Path) -> None:
+    """Write the latents of every utterance into CACHE."""
+    from jepa_tts import preprocess as module
+    from jepa_tts.checkpoint import load_model
+    from jepa_tts.corpus import Corpus
+
+    model = load_model(checkpoint).eval()
+    module.encode(model, Corpus(cache, model.config.mel.n_mels))
+    click.echo(f"{cache}: latents of {model.config.latent} dimensions")
+
+
+@main.command()
+@click.option("--config", type=FILE, help="A recipe, see recipes/*.yaml.")
+@_set
+@click.option("--json", "as_json", is_flag=True, help="Print the last figures as JSON.")
+def train(config: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Train one stage, or continue it where it stopped."""
+    from jepa_tts.train import TrainConfig
+    from jepa_tts.train import train as run
+    from voice_data.config import load_config
+
+    figures = run(load_config(TrainConfig, config, overrides))
+    plain = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+    click.echo(json.dumps(figures) if as_json else plain)
+
+
+@main.command()
+@click.option("--model", type=FOLDER, required=True, help="Training folder of the model.")
+@click.option("--vocoder", type=FOLDER, required=True, help="Training folder or Vocos directory.")
+@click.option("--out", type=NEW, required=True)
+@click.option("--card", type=FILE, required=True, help="Model card, Markdown.")
+@click.option("--vocoder-card", type=FILE, help="[default: the same card]")
+@click.option("--manifest", type=FILE, help="Manifest of the training data, for its hash.")
+@click.option("--licence", required=True)
+@click.option("--consent", default="")
+@click.option("--command", default="", help="The command that trained it.")
+@click.option("--bits", type=click.Choice(["8", "16"]), default="8", show_default=True)
+@click.option("--vocoder-bits", type=click.Choice(["8", "16"]), default="8", show_default=True)
+def pack(model: Path, vocoder: Path, out: Path, **options: Any) -> None:
+    """Make the folder that ships from two training folders."""
+    from jepa_tts.pack import pack_with_record
+
+    digest = pack_with_record(model, vocoder, out, **options)
+    size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+    click.echo(f"{out}: {size / 2**20:.1f} MiB, weights {digest[:16]}")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="[default: torch's own choice]")
+@click.option("--reference/--no-reference", default=True, help="Run hibari beside it, if there.")
+@_model
+def benchmark(
+    as_json: bool, model: str | None, vocoder: Path | None, reference: bool, **options: Any
+) -> None:
+    """Measure one stream: speed, first audio, memory; with hibari in the same run."""
+    from jepa_tts import benchmark as module
+
+    figures = module.benchmark(model, vocoder, reference=reference, **options)
+    click.echo(json.dumps(asdict(figures)) if as_json else module.table(figures))

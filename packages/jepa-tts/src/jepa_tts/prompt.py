@@ -1,0 +1,203 @@
+"""Voices from clips: which clips will do, and a voice as a file of its own.
+
+Letters: B batch, S samples, F mel frames, T latent frames, Z latent dimensions, D width.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from jepa_tts.config import STRIDE
+from voice_data.audio import SILENCE_DBFS, Audio, AudioError, read, rms_dbfs
+from voice_data.storage import replacing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from jepa_tts.model import JepaModel
+
+_log = logging.getLogger(__name__)
+
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.5, 60.0
+QUIETEST_DBFS = -55.0
+LONGEST_AUDIO_SECONDS = 300.0
+PIECE_FRAMES = 1024
+"""Mel frames that the audio encoder reads at once: eleven seconds."""
+WINDOW_FRAMES = 96
+"""Latent frames that the voice encoder hears at once, as in training; longer clips are averaged."""
+FORMAT = "jepa-tts-voice-1"
+_KEYS = ("format", "name", "base_sha256", "licence", "consent")
+
+
+class VoiceError(ValueError):
+    """A voice that cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Voice:
+    """A voice of one model: ``vector`` [D] float32, and the hash of the weights it belongs to.
+
+    >>> voice = Voice(name="mine", vector=np.zeros(4, np.float32), base_sha256="00" * 32)
+    >>> voice.licence
+    ''
+    """
+
+    name: str
+    vector: np.ndarray
+    base_sha256: str
+    licence: str = ""
+    consent: str = ""
+
+    def __post_init__(self) -> None:
+        if self.vector.ndim != 1 or self.vector.dtype != np.float32:
+            raise VoiceError(f"vector must be float32 of shape [D], not {self.vector.dtype} of "
+                             f"shape {self.vector.shape}")  # fmt: skip
+        if not np.isfinite(self.vector).all():
+            raise VoiceError(f"the voice {self.name!r} holds NaN or infinity: export it again")
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a safetensors file, whole or not at all.
+
+        Raises:
+            OSError: if the disk is full or the folder cannot be written.
+        """
+        from safetensors.numpy import save
+
+        described = {key: getattr(self, key) for key in _KEYS[1:]} | {"format": FORMAT}
+        with replacing(path) as temporary:
+            temporary.write_bytes(save({"vector": self.vector}, described))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Voice:
+        """The voice in a file that :meth:`save` wrote.
+
+        Raises:
+            VoiceError: if there is no such file, or it is damaged or not a voice.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path = Path(path)
+        if not path.is_file():
+            raise VoiceError(f"{path} is not a file: make it with `jepa-tts export-voice`")
+        try:
+            with safe_open(path, framework="np") as file:
+                described = dict(file.metadata() or {})
+                vector = file.get_tensor("vector")
+        except (SafetensorError, OSError) as error:
+            raise VoiceError(f"{path} is not a voice file ({error}): export it again") from error
+        if described.get("format") != FORMAT:
+            raise VoiceError(
+                f"{path} is not a voice of jepa-tts: format {described.get('format')!r}"
+            )
+        unknown = sorted(set(described) - set(_KEYS))
+        if unknown:
+            raise VoiceError(f"{path}: unknown key {unknown[0]!r}; valid: {', '.join(_KEYS)}")
+        described.pop("format")
+        try:
+            return cls(vector=vector, **described)
+        except TypeError as error:
+            raise VoiceError(f"{path} lacks a field ({error}): export it again") from error
+
+    def require(self, base_sha256: str, width: int) -> None:
+        """Refuse to speak with another model than the one that heard the voice.
+
+        Raises:
+            VoiceError: naming both models by their weights' hash.
+        """
+        if self.base_sha256 != base_sha256 or len(self.vector) != width:
+            raise VoiceError(
+                f"the voice {self.name!r} belongs to the model with weights "
+                f"{self.base_sha256[:16]} and this one has {base_sha256[:16]}: export it again "
+                "with this model"
+            )
+
+
+def as_clip(clip: Audio | str | os.PathLike[str]) -> Audio:
+    """A clip in memory, or read from a file (channels are averaged).
+
+    Raises:
+        AudioError: if the file is missing, cut short or not audio.
+    """
+    return clip if isinstance(clip, Audio) else read(clip)
+
+
+def check_prompt(clip: Audio) -> None:
+    """Refuse a clip that carries no voice.
+
+    Raises:
+        AudioError: if it is shorter than half a second, or silent.
+    """
+    if clip.duration < SHORTEST_SECONDS:
+        raise AudioError(
+            f"the prompt lasts {clip.duration:.2f} s: give at least {SHORTEST_SECONDS} s of one "
+            "person speaking, better three"
+        )
+    level = rms_dbfs(clip.samples)
+    if level < QUIETEST_DBFS:
+        shown = "digital silence" if level <= SILENCE_DBFS else f"{level:.0f} dBFS"
+        raise AudioError(f"the prompt is silent ({shown}): give a clip with speech in it")
+
+
+def to_rate(clip: Audio, rate: int) -> Audio:
+    """The clip at the model's rate; a lower one is accepted with a warning."""
+    if clip.rate < rate:
+        _log.warning(
+            "the clip has %d Hz and the model %d: what lies above %d Hz is missing from it",
+            clip.rate,
+            rate,
+            clip.rate // 2,
+        )
+    return clip.resample(rate)
+
+
+@torch.inference_mode()
+def encode(model: JepaModel, clip: Audio) -> Tensor:
+    """Audio at any rate -> latent means [1, T, Z] covering all of it.
+
+    Raises:
+        AudioError: if it holds no samples or more than five minutes.
+    """
+    if not len(clip.samples):
+        raise AudioError("the clip holds no samples: record it again")
+    if clip.duration > LONGEST_AUDIO_SECONDS:
+        raise AudioError(
+            f"the clip lasts {clip.duration:.0f} s and at most {LONGEST_AUDIO_SECONDS:.0f} s fit: "
+            "cut it with `voice-data segment`"
+        )
+    from voice_data.mel import log_mel
+
+    mel = model.config.mel
+    samples = to_rate(clip, mel.sample_rate).samples
+    frames = STRIDE * -(-(-(-len(samples) // mel.hop_length) + 1) // STRIDE)
+    frames = max(frames, STRIDE * -(-(mel.n_fft // mel.hop_length) // STRIDE))
+    padded = np.zeros((frames - 1) * mel.hop_length, np.float32)
+    padded[: len(samples)] = samples
+    spectrum = log_mel(torch.from_numpy(padded)[None], mel)  # [1, M, F]
+    pieces = [model.audio_encoder(piece).mean for piece in spectrum.split(PIECE_FRAMES, dim=2)]
+    return torch.cat(pieces, dim=1)
+
+
+@torch.inference_mode()
+def hear(model: JepaModel, clip: Audio) -> Tensor:
+    """The vector [1, D] of the voice in a clip: windows as long as in training, averaged.
+
+    Raises:
+        AudioError: as :func:`check_prompt`.
+    """
+    check_prompt(clip)
+    limit = int(LONGEST_SECONDS * clip.rate)
+    latents = encode(model, Audio(clip.samples[:limit], clip.rate))
+    length = latents.shape[1]
+    real = max(1, min(length, int(clip.duration * model.config.latent_rate)))
+    windows = max(1, real // WINDOW_FRAMES)
+    size = real // windows if windows > 1 else real
+    rows = latents[0, : windows * size].view(windows, size, -1)
+    mask = torch.ones(rows.shape[:2], dtype=torch.bool)
+    return model.voices.hear(rows, mask).mean(0, keepdim=True)
