@@ -35,9 +35,7 @@ class Sentence:
         latents, stop, at = [], [], 0
         for count in chunks:
             rows = self.clock.rows(at, at + count)
-            out = self.predictor.step(
-                past[:, at : at + count], self.text, self.voice, rows, state
-            )
+            out = self.predictor.step(past[:, at : at + count], self.text, self.voice, rows, state)
             at += count
             assert state.frame == at
             latents.append(out.latents)

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -146,32 +145,43 @@ def align(model: JepaModel, corpus: Corpus, *, batch: int = 64) -> float:
 
     Raises:
         ValueError: if an utterance does not name the seconds of its phonemes, of the silence before
-            and of the silence after them.
+            and of the silence after them, or has a phoneme that the model does not know.
     """
     import torch
 
     from jepa_tts.text import HALVES, collate_text
 
     frame_seconds = STRIDE / model.config.mel.frame_rate
+    table = {p: i + 1 for i, p in enumerate(model.config.phonemes)}
     path, sure, total = corpus.folder / "bytes.f16.part", 0, 0
-    rows = iter(tqdm(corpus.rows, disable=None, desc="align"))
-    with path.open("wb") as file, torch.inference_mode():
-        while chunk := list(islice(rows, batch)):
-            encoded = model.text_encoder(collate_text([r.text for r in chunk]))
+    count = sum(row.bytes for row in corpus.rows)
+    out = np.memmap(path, np.float16, "w+", shape=(count,))
+    order = sorted(corpus.rows, key=lambda row: row.bytes)
+    with torch.inference_mode():
+        for start in tqdm(range(0, len(order), batch), disable=None, desc="align"):
+            rows = order[start : start + batch]
+            encoded = model.text_encoder(collate_text([r.text for r in rows]))
             scores = model.text_encoder.phoneme_logits(encoded).log_softmax(-1).numpy()
-            for row, score in zip(chunk, scores, strict=True):
+            for row, score in zip(rows, scores, strict=True):
                 if len(row.seconds) != len(row.phonemes) + 2:
                     raise ValueError(
                         f"{row.id} has {len(row.phonemes)} phonemes, {len(row.seconds)} seconds: "
                         "the manifest must give one for each, one before and one after them"
                     )
-                ids = [model.config.phonemes.index(p) + 1 for p in row.phonemes]
+                if unknown := sorted(set(row.phonemes) - set(table)):
+                    raise ValueError(
+                        f"{row.id} has the phoneme {unknown[0]!r}, which the model does not know: "
+                        "train the stage `pronounce` on this manifest first"
+                    )
+                ids = np.asarray([table[p] for p in row.phonemes], np.int64)
                 slots = best_path(score[: row.bytes * HALVES], ids)
-                sure += int(sum(score[s, i] > np.log(0.5) for s, i in zip(slots, ids, strict=True)))
+                sure += int((score[slots, ids] > np.log(0.5)).sum())
                 total += len(ids)
                 frames = byte_frames(slots // HALVES, row.seconds, row.bytes, frame_seconds)
                 frames *= row.latent_frames / max(1e-6, frames.sum())
-                frames.astype(np.float16).tofile(file)
+                out[row.byte_start : row.byte_start + row.bytes] = frames
+    out.flush()
+    del out
     path.replace(corpus.folder / "bytes.f16")
     return sure / max(1, total)
 
@@ -185,7 +195,7 @@ def byte_frames(owner: np.ndarray, seconds: list[float], count: int, frame: floa
     return frames
 
 
-def best_path(scores: np.ndarray, ids: list[int]) -> np.ndarray:
+def best_path(scores: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """The slot of each label on the best path; scores [S, P] are log probabilities, blank 0.
 
     Each label takes exactly one slot, in order; all other slots are blank (CTC paths on which no
@@ -198,17 +208,19 @@ def best_path(scores: np.ndarray, ids: list[int]) -> np.ndarray:
     if labels > slots:
         raise ValueError(f"{labels} phonemes do not fit into {slots} slots")
     gain = scores[:, ids] - scores[:, :1]  # [S, L]: a label here instead of a blank
-    best = np.full((slots + 1, labels + 1), -np.inf, np.float32)
-    best[:, 0] = 0.0
-    for slot in range(1, slots + 1):
-        take = best[slot - 1, :-1] + gain[slot - 1]
-        best[slot, 1:] = np.maximum(best[slot - 1, 1:], take)
-    path, slot = np.empty(labels, np.int64), slots
-    for label in range(labels, 0, -1):
-        while slot > label and best[slot, label] == best[slot - 1, label]:
+    best = np.full(labels + 1, -np.inf, np.float32)
+    best[0] = 0.0
+    taken = np.empty((slots, labels), bool)  # whether the best path to here has the label here
+    for slot in range(slots):
+        take = best[:-1] + gain[slot]
+        taken[slot] = take > best[1:]
+        best[1:] = np.maximum(best[1:], take)
+    path, slot = np.empty(labels, np.int64), slots - 1
+    for label in range(labels - 1, -1, -1):
+        while not taken[slot, label]:
             slot -= 1
+        path[label] = slot
         slot -= 1
-        path[label - 1] = slot
     return path
 
 
