@@ -15,15 +15,19 @@ from torch import nn
 from torch.nn import functional as F
 
 from jepa_tts.model import LENGTH_SLACK
-from jepa_tts.predictor import CROSS_EVERY
-from jepa_tts.transformer import rotary
+from jepa_tts.predictor import CROSS_EVERY, Predictor
+from jepa_tts.transformer import CrossAttention, FeedForward, SelfAttention, rotary
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from jepa_tts.model import JepaModel, Plan
-    from jepa_tts.predictor import Predictor
-    from jepa_tts.transformer import CrossAttention
+
+
+_PLAIN = (
+    Predictor, SelfAttention, CrossAttention, FeedForward,
+    nn.Linear, nn.LayerNorm, nn.Dropout, nn.ModuleList,
+)  # fmt: skip
 
 
 class _Affine(NamedTuple):
@@ -60,11 +64,9 @@ class _Layer(NamedTuple):
 
 def can_run(model: JepaModel) -> bool:
     """Whether every layer is the plain one: an adapter or a hook must not be bypassed."""
-    plain = (nn.Linear, nn.LayerNorm)
     return not any(
-        module._forward_hooks or module._forward_pre_hooks or type(module) not in plain
+        type(module) not in _PLAIN or module._forward_hooks or module._forward_pre_hooks
         for module in model.predictor.modules()
-        if not list(module.children()) and not isinstance(module, nn.Dropout)
     )
 
 
@@ -105,7 +107,7 @@ class _Run:
         heads, width = predictor.heads, plan.text.shape[2]
         self.shape = (2 * heads, width // heads // 2, 2)
         self.heads, self.width = heads, width
-        cosine, sine = rotary(self.frames, width // heads)
+        cosine, sine = rotary(self.frames, width // heads, device=plan.text.device)
         self.turns = torch.complex(cosine, sine)[:, None]  # [T, 1, d / 2]
         self.layers = _layers(predictor, plan, clock.prior[0], self.frames)
         self.norm = _affine(predictor.norms[-1])

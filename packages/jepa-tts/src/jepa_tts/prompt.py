@@ -174,12 +174,13 @@ def encode(model: JepaModel, clip: Audio) -> Tensor:
     from voice_data.mel import log_mel
 
     mel = model.config.mel
+    device = model.predictor.start.device
     samples = to_rate(clip, mel.sample_rate).samples
     frames = STRIDE * -(-(-(-len(samples) // mel.hop_length) + 1) // STRIDE)
     frames = max(frames, STRIDE * -(-(mel.n_fft // mel.hop_length) // STRIDE))
     padded = np.zeros((frames - 1) * mel.hop_length, np.float32)
     padded[: len(samples)] = samples
-    spectrum = log_mel(torch.from_numpy(padded)[None], mel)  # [1, M, F]
+    spectrum = log_mel(torch.from_numpy(padded)[None].to(device), mel)  # [1, M, F]
     pieces = [model.audio_encoder(piece).mean for piece in spectrum.split(PIECE_FRAMES, dim=2)]
     return torch.cat(pieces, dim=1)
 
@@ -199,5 +200,5 @@ def hear(model: JepaModel, clip: Audio) -> Tensor:
     windows = max(1, real // WINDOW_FRAMES)
     size = real // windows if windows > 1 else real
     rows = latents[0, : windows * size].view(windows, size, -1)
-    mask = torch.ones(rows.shape[:2], dtype=torch.bool)
+    mask = torch.ones(rows.shape[:2], dtype=torch.bool, device=latents.device)
     return model.voices.hear(rows, mask).mean(0, keepdim=True)

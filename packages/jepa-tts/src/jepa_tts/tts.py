@@ -6,7 +6,6 @@ Letters: S samples, M mel bands, F mel frames, T latent frames, Z latent dimensi
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 
 from jepa_tts import engine
-from jepa_tts.catalogue import shipped
+from jepa_tts.catalogue import located
 from jepa_tts.pack import load_package, save_package
 from jepa_tts.prompt import Voice, VoiceError, as_clip, encode, hear
 from jepa_tts.script import sentences
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from jepa_tts.model import JepaModel
     from jepa_tts.vocoder import Vocoder
     from voice_data.artefact import Provenance
-
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class JepaTTS:
@@ -67,7 +64,7 @@ class JepaTTS:
             ValueError: if the vocoder does not read the model's mels.
             ImportError: for a hub id without huggingface_hub.
         """
-        package = load_package(_located(folder), Path(vocoder) if vocoder else None)
+        package = load_package(located(folder), Path(vocoder) if vocoder else None)
         return cls(
             package.model,
             package.vocoder,
@@ -99,6 +96,17 @@ class JepaTTS:
     def config(self) -> JepaConfig:
         """The sizes of the model."""
         return self.model.config
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model runs."""
+        return self.model.predictor.start.device
+
+    def to(self, device: str | torch.device) -> JepaTTS:
+        """Move model and vocoder; returns the same object."""
+        self.model.to(device)
+        self.vocoder.to(device)
+        return self
 
     @property
     def sample_rate(self) -> int:
@@ -199,12 +207,12 @@ class JepaTTS:
         vector = self.voice_vector(voice, clip if voice is None else None)
         with torch.inference_mode():
             history = encode(self.model, clip)
-            plan = self.model.plan(collate_text([words]), vector)
+            plan = self.model.plan(self._ids(words), vector)
             frames = history.shape[1]
             total = plan.durations.sum(1, keepdim=True)
             if not bool(total > 0):
                 raise TextError(f"the model gives {words!r} no duration: check text and language")
-            lengths = torch.tensor([frames])
+            lengths = torch.tensor([frames], device=self.device)
             plan = plan._replace(durations=plan.durations * (frames / total), lengths=lengths)
             latents = self.model.predict(plan, history).latents
         return self._cut(self._sound(latents, _generator(seed)), clip)
@@ -222,7 +230,7 @@ class JepaTTS:
         Raises:
             AudioError: if the prompt is too short, silent or damaged.
         """
-        vector = self.voice_vector(None, prompt)[0].numpy()
+        vector = self.voice_vector(None, prompt)[0].cpu().numpy()
         return Voice(
             name=name,
             vector=vector,
@@ -248,7 +256,7 @@ class JepaTTS:
             voice = Voice.load(voice)
         if isinstance(voice, Voice):
             voice.require(self.weights_sha256, self.config.width)
-            return torch.from_numpy(voice.vector)[None]
+            return torch.from_numpy(voice.vector)[None].to(self.device)
         if not self.voices:
             raise VoiceError("this model has no named voices: give a prompt or a voice file")
         if voice is not None and voice not in self.voices:
@@ -262,35 +270,22 @@ class JepaTTS:
         generator = _generator(seed)
         for piece in pieces:
             with torch.inference_mode():
-                plan = self.model.plan(collate_text([piece]), vector, speed)
+                plan = self.model.plan(self._ids(piece), vector, speed)
                 latents = engine.generate(self.model, plan)
             yield self._sound(latents, generator)
+
+    def _ids(self, text: str) -> Tensor:
+        return collate_text([text]).to(self.device)
 
     @torch.inference_mode()
     def _sound(self, latents: Tensor, generator: torch.Generator) -> Audio:
         mel = self.model.mel_decoder(latents)
         samples = self.vocoder(mel, generator=generator).samples[0]
-        return Audio(samples.clamp(-1.0, 1.0).numpy(), self.sample_rate)
+        return Audio(samples.clamp(-1.0, 1.0).cpu().numpy(), self.sample_rate)
 
     def _cut(self, made: Audio, clip: Audio) -> Audio:
         length = round(len(clip.samples) * self.sample_rate / clip.rate)
         return Audio(np.ascontiguousarray(made.samples[:length]), self.sample_rate)
-
-
-def _located(folder: str | os.PathLike[str] | None) -> Path:
-    if folder is None:
-        return shipped()
-    path = Path(folder)
-    if isinstance(folder, str) and not path.exists() and _HUB_ID.fullmatch(folder):
-        try:
-            from huggingface_hub import snapshot_download
-        except ImportError as error:
-            raise ImportError(
-                f"{folder} is no folder, and a hub id needs huggingface_hub: pip install it, or "
-                "check the path"
-            ) from error
-        return Path(snapshot_download(folder))
-    return path
 
 
 def _generator(seed: int) -> torch.Generator:
