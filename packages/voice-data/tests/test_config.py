@@ -65,6 +65,13 @@ def test_partial_nested_values_keep_the_outer_default() -> None:
     )
 
 
+def test_layers_meet_in_an_optional_nested_dataclass(tmp_path: Path) -> None:
+    path = yaml_file(tmp_path, "name: x\nspare: {width: 5}\n")
+    assert load_config(Outer, path, ["spare.depth=9"]).spare == Inner(width=5, depth=9)
+    assert load_config(Outer, path, ["spare=null"]).spare is None
+    assert load_config(Outer, path, ["spare=null", "spare.depth=1"]).spare == Inner(depth=1)
+
+
 def test_base_supplies_what_is_not_named() -> None:
     base = Outer(name="base", steps=99, inner=Inner(width=3))
     config = load_config(Outer, overrides=["inner.depth=5"], base=base)
@@ -111,7 +118,7 @@ def test_overrides_are_read_as_the_field_type(override: str, key: str, value: ob
         ("name: x\nnames: p", r"names must be tuple\[str, \.\.\.\], not 'p'"),
         ("name: x\nextra: 3", r"extra must be .*Mapping.*, not 3"),
         ("name: x\ninner: 3", r"inner must be Inner, not 3"),
-        ("name: x\nspare: {witdh: 2}", r"spare: unknown key 'witdh' in Inner"),
+        ("name: x\nspare: {witdh: 2}", r"unknown key 'spare\.witdh' in Inner"),
         ("steps: 1", r"Outer\.name is missing"),
         ("name: x\ninner: {width: 0}", r"Inner\.width must be positive, not 0"),
         ("name: x\nname: y", r"config\.yaml: not valid YAML.*'name' is given twice"),

@@ -132,12 +132,20 @@ def _typed(cls: type, values: Mapping[str, Any], where: str, parent: str = "") -
                 f"{where}unknown key {parent + str(key)!r} in {cls.__name__}; "
                 f"valid: {', '.join(sorted(names))}"
             )
-        label, hint = f"{where}{parent}{key}", hints[key]
-        if is_dataclass(hint) and isinstance(value, Mapping):
-            typed[key] = _Nested(_typed(hint, value, where, f"{parent}{key}."))
+        nested = _dataclass_in(hints[key])
+        if nested is not None and isinstance(value, Mapping):
+            typed[key] = _Nested(_typed(nested, value, where, f"{parent}{key}."))
         else:
-            typed[key] = _convert(value, hint, label)
+            typed[key] = _convert(value, hints[key], f"{where}{parent}{key}")
     return typed
+
+
+def _dataclass_in(hint: Any) -> Any:
+    """The dataclass that ``hint`` is, or that it allows beside None."""
+    is_union = get_origin(hint) in (Union, types.UnionType)
+    options = [option for option in get_args(hint) if option is not type(None)]
+    kind = options[0] if is_union and len(options) == 1 else hint
+    return kind if is_dataclass(kind) else None
 
 
 def _construct(cls: type[T], values: Mapping[str, Any], base: T | None, where: str = "") -> T:
@@ -148,7 +156,8 @@ def _construct(cls: type[T], values: Mapping[str, Any], base: T | None, where: s
         value = values.get(field.name, MISSING)
         if isinstance(value, _Nested):
             nested_base = getattr(base, field.name) if base is not None else _default(field)
-            value = _construct(get_type_hints(cls)[field.name], value, nested_base, where)
+            nested = _dataclass_in(get_type_hints(cls)[field.name])
+            value = _construct(nested, value, nested_base, where)
         if value is not MISSING:
             built[field.name] = value
         elif base is None and field.default is MISSING and field.default_factory is MISSING:
