@@ -24,7 +24,8 @@ class SplitError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitConfig:
-    """``validation`` is the wished share of the total duration; ``seed`` chooses which clips it is.
+    """``validation`` is the wished share of the total duration (or of the number of clips, where a
+    duration is not known); ``seed`` chooses which clips it is.
 
     ``speakers="apart"`` keeps every speaker on one side, so that validation measures unknown
     voices; ``"shared"`` lets a speaker stand on both sides with different texts and recordings.
@@ -209,7 +210,7 @@ def _groups(items: Sequence[Utterance], keys: Sequence[_Key]) -> list[list[Utter
 
 def _validation_ids(groups: list[list[Utterance]], config: SplitConfig) -> set[str]:
     """Whole groups in the order of their salted hash, while they fit; the smallest if none does."""
-    sizes = [sum(_size(item) for item in group) for group in groups]
+    sizes = _sizes(groups)
     wanted = config.validation * sum(sizes)
     order = sorted(range(len(groups)), key=lambda index: _rank(groups[index], config.seed))
     chosen: list[int] = []
@@ -224,8 +225,11 @@ def _validation_ids(groups: list[list[Utterance]], config: SplitConfig) -> set[s
     return {item.id for index in chosen for item in groups[index]}
 
 
-def _size(item: Utterance) -> float:
-    return item.duration if item.duration is not None else 1.0
+def _sizes(groups: list[list[Utterance]]) -> list[float]:
+    """Seconds of each group, or its number of clips where a duration is not known."""
+    if any(item.duration is None for group in groups for item in group):
+        return [float(len(group)) for group in groups]
+    return [sum(item.duration or 0.0 for item in group) for group in groups]
 
 
 def _rank(group: Sequence[Utterance], seed: int) -> str:

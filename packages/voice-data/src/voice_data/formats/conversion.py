@@ -200,16 +200,16 @@ def dialect_named(name: str) -> Dialect:
 
 
 def _differences(before: Utterance, after: Utterance | None) -> list[str]:
+    """The fields whose value is gone or changed; one that a layout adds is no loss."""
     if after is None:
         return ["the clip itself"]
     names = [item.name for item in fields(Utterance) if item.name not in (*_MEASURED, "extra")]
-    changed = [name for name in names if getattr(before, name) != getattr(after, name)]
-    keys = dict.fromkeys([*before.extra, *after.extra])
+    used = [name for name in names if name == "text" or getattr(before, name)]
+    changed = [name for name in used if getattr(before, name) != getattr(after, name)]
     return changed + [
         f"extra.{key}"
-        for key in keys
-        if (type(before.extra.get(key)), before.extra.get(key))
-        != (type(after.extra.get(key)), after.extra.get(key))
+        for key, value in before.extra.items()
+        if (type(value), value) != (type(after.extra.get(key)), after.extra.get(key))
     ]
 
 

@@ -117,7 +117,12 @@ def find_audio(folder: Path, name: str) -> str:
     """The path of a clip that a list calls ``name``, with or without ending and sub-folder.
 
     A clip that is not there keeps its most likely path; the checks report it as missing.
+
+    Raises:
+        ManifestError: if ``name`` is empty.
     """
+    if not name.strip():
+        raise ManifestError("the name of the audio file is empty: fill it in or remove the line")
     name = name.removeprefix("./")
     has_suffix = PurePosixPath(name).suffix.lower() in SUFFIXES
     names = [name] if has_suffix else [name + suffix for suffix in SUFFIXES]
@@ -171,7 +176,7 @@ def _utterance(row: Mapping[str, Any], locate: Callable[[str], str]) -> Utteranc
     extra = {key: value for key, value in extra.items() if value is not None}
     for key, value in row.items():
         name = _FIELD_OF.get(key)
-        if key == "extra" or value is None or (value == "" and name != "text"):
+        if key == "extra" or value is None or (value == "" and name not in ("audio", "text")):
             continue
         if name is None or name in values:
             extra[key] = value
