@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import pytest_socket
+
 from voice_data.artefact import Provenance
 from voice_data.audio import Audio
 
@@ -25,6 +26,7 @@ SPEAKERS = ("ada", "bert")
 def make_tts(seed: int = 0) -> JepaTTS:
     """A model that speaks noise of a plausible length."""
     import torch
+
     from jepa_tts.config import SIZES
     from jepa_tts.model import JepaModel
     from jepa_tts.tts import JepaTTS

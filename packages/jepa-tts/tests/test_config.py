@@ -7,9 +7,9 @@ from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
-from voice_data.mel import MelConfig
 
 from jepa_tts.config import SIZES, STRIDE, JepaConfig
+from voice_data.mel import MelConfig
 
 
 def test_round_trip_through_json() -> None:

@@ -22,8 +22,9 @@ from tqdm import tqdm
 
 from jepa_tts.checkpoint import save_tensors
 from jepa_tts.config import SIZES
+from jepa_tts.run_log import RunLog
 from jepa_tts.stages import StageName, make_stage
-from jepa_tts.stages.stage import Loss, Stage
+from jepa_tts.stages.stage import Loss, Media, Stage
 
 _log = logging.getLogger(__name__)
 
@@ -107,8 +108,6 @@ def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, flo
         ValueError: if the cache has no validation rows, or too few training rows for one batch.
         FloatingPointError: if the loss or its gradient is not finite.
     """
-    from torch.utils.tensorboard import SummaryWriter
-
     if config.threads:
         torch.set_num_threads(config.threads)
     out = Path(config.out)
@@ -129,10 +128,9 @@ def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, flo
         return validate(stage)
     (out / "train.json").write_text(json.dumps(asdict(config), indent=2), "utf-8")
     figures: dict[str, float] = {}
-    writer = SummaryWriter(out / "events", purge_step=step)
     hidden = None if progress is None else not progress
     shown = tqdm(total=config.steps, initial=step, disable=hidden)
-    with writer, (out / "log.jsonl").open("a", encoding="utf-8") as log, shown as bar:
+    with RunLog(out, step) as log, shown as bar:
         stage.network.train()
         for batch in batches(stage, config.seed, step):
             started = time.perf_counter()
@@ -141,13 +139,13 @@ def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, flo
             bar.update()
             if step % config.log_every == 0 or step == config.steps:
                 loss.parts["seconds"] = time.perf_counter() - started
-                record(writer, log, step, "train", loss.parts)
+                log.figures(step, "train", loss.parts)
                 bar.set_postfix({k: f"{v:.3f}" for k, v in loss.parts.items()})
             if step % config.validate_every == 0 or step == config.steps:
                 figures = validate(stage)
-                record(writer, log, step, "validation", figures)
+                log.figures(step, "validation", figures)
             if step % config.media_every == 0 or step == config.steps:
-                show(writer, stage, step)
+                log.media(step, show(stage))
             if step % config.save_every == 0 or step == config.steps:
                 save(out, stage, optimizer, generator, step)
             if step >= config.steps:
@@ -193,7 +191,7 @@ def optimise(
         group["lr"] = learning_rate(config, step)
     with torch.autocast(parameters[0].device.type, torch.bfloat16, enabled=config.amp):
         loss = stage.loss(batch, step / config.steps, generator)
-    _refuse_not_finite("loss", float(loss.total), step, config)
+    _refuse_not_finite("loss", float(loss.total.detach()), step, config)
     optimizer.zero_grad(set_to_none=True)
     loss.total.backward()
     norm = float(nn.utils.clip_grad_norm_(parameters, config.clip))
@@ -220,27 +218,13 @@ def validate(stage: Stage) -> dict[str, float]:
     return figures
 
 
-def record(writer: Any, log: Any, step: int, part: str, figures: dict[str, float]) -> None:
-    """Figures into TensorBoard and ``log.jsonl``."""
-    for name, value in figures.items():
-        writer.add_scalar(f"{part}/{name}", value, step)
-    rounded = {name: round(value, 5) for name, value in figures.items()}
-    log.write(json.dumps({"step": step, "part": part, "time": round(time.time())} | rounded) + "\n")
-    log.flush()
-
-
 @torch.no_grad()
-def show(writer: Any, stage: Stage, step: int) -> None:
-    """The stage's pictures and sounds into TensorBoard."""
+def show(stage: Stage) -> Media:
+    """The stage's pictures and sounds, made in evaluation mode."""
     stage.network.eval()
     media = stage.media()
     stage.network.train()
-    for name, picture in media.pictures.items():
-        low, high = float(picture.min()), float(picture.max())
-        image = (picture[::-1] - low) / max(1e-5, high - low)
-        writer.add_image(name, image[None].copy(), step)
-    for name, samples in media.sounds.items():
-        writer.add_audio(name, torch.from_numpy(samples)[None], step, media.rate)
+    return media
 
 
 def save(

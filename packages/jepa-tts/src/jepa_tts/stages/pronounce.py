@@ -75,7 +75,7 @@ class Pronounce:
         """Negative log-likelihood per phoneme."""
         logits, slots = self._logits(batch)
         total = pronunciation_loss(logits, slots, self._ids(batch))
-        return Loss(total, {"ctc": float(total)})
+        return Loss(total, {"ctc": float(total.detach())})
 
     def _logits(self, batch: list[Spelling]) -> tuple[Tensor, Tensor]:
         encoder = self.network.text_encoder
