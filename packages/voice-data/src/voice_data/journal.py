@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from voice_data.inspection import Finding, Inspection
+from voice_data.checks import Finding
+from voice_data.inspection import Inspection
 from voice_data.manifest import ManifestError, Utterance
 from voice_data.storage import file_sha256, write_failure
 from voice_data.treatment import Treated

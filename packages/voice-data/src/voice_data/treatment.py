@@ -10,8 +10,9 @@ from pathlib import Path
 
 from voice_data.alignment import AlignmentError, divide
 from voice_data.audio import Audio, read, write
+from voice_data.checks import CheckConfig
 from voice_data.container import sniff
-from voice_data.inspection import CheckConfig, Inspection, inspect
+from voice_data.inspection import Inspection, inspect
 from voice_data.manifest import Utterance
 from voice_data.segment import SegmentConfig, silences
 from voice_data.split import SplitConfig
