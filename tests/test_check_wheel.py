@@ -76,3 +76,15 @@ def test_a_module_that_needs_an_extra_is_named(
     assert "not from the wheel" in problems[0]
     assert problems[1].startswith("needs_extra.bad does not import")
     assert len(problems) == 2
+
+
+def test_an_entry_point_that_leads_nowhere_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = tmp_path / "b_tts-1.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: b-tts\nVersion: 1\n")
+    (record / "entry_points.txt").write_text("[console_scripts]\nb-tts = b_tts.cli:main\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    [problem] = check_wheel.command_problems("b-tts")
+    assert problem.startswith("entry point b-tts of console_scripts leads nowhere: No module named")

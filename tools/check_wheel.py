@@ -74,11 +74,15 @@ def weight_problems(name: str) -> Iterator[str]:
 
 
 def command_problems(package: str) -> Iterator[str]:
-    """Run every console script of ``package`` with ``--help``; yield every failure."""
+    """Load every entry point of ``package`` and run its commands; yield every failure."""
     folder = Path(sysconfig.get_path("scripts"))
     for entry in importlib.metadata.distribution(package).entry_points:
-        if entry.group != "console_scripts":
+        try:
             entry.load()
+        except (ImportError, AttributeError) as error:
+            yield f"entry point {entry.name} of {entry.group} leads nowhere: {error}"
+            continue
+        if entry.group != "console_scripts":
             continue
         command = [folder / entry.name, "--help"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
