@@ -96,7 +96,7 @@ def test_minimum_phase_keeps_the_magnitude() -> None:
 
 
 def test_minimum_phase_is_causal() -> None:
-    """A causal, stable filter with a causal inverse: all cepstral energy at positive quefrencies."""
+    """The filter and its inverse are causal: the cepstrum has no negative quefrencies."""
     spectrum = minimum_phase(envelope())
     for filtered in (spectrum, 1 / spectrum):
         response = torch.fft.irfft(filtered, SIZE, dim=1)

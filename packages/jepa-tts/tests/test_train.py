@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -265,7 +266,7 @@ def test_no_validation_rows(folders: dict[str, str], tmp_path: Path) -> None:
     (cache / "rows.jsonl").write_text(text, "utf-8")
     for stage in STAGES:
         config = settings(stage, folders | {"cache": str(cache)}, tmp_path / "out")
-        with pytest.raises(ValueError, match="has no validation rows that .* can use"):
+        with pytest.raises(ValueError, match=r"has no validation rows that .* can use"):
             train(config, progress=False)
 
 
@@ -278,7 +279,7 @@ def test_learning_rate_warms_up_then_follows_a_cosine() -> None:
     assert max(rates) == rates[100] == pytest.approx(0.01)
     assert rates[550] == pytest.approx(0.01 * 1.05 / 2)
     assert rates[1000:] == pytest.approx([0.0005] * 100)
-    assert all(a > b for a, b in zip(rates[100:1000], rates[101:], strict=False))
+    assert all(a > b for a, b in pairwise(rates[100:1001]))
 
 
 @pytest.mark.parametrize(
