@@ -58,6 +58,7 @@ class TrainConfig:
     history_noise: float = 0.8
     history_drop: float = 0.2
     feedback: float = 0.0
+    freeze_text: bool = False
     adversarial: bool = False
     amp: bool = False
     seed: int = 0
@@ -120,7 +121,11 @@ def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, flo
         )
     parameters = stage.trained()
     optimizer = torch.optim.AdamW(
-        parameters, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+        parameters,
+        lr=config.learning_rate,
+        betas=(0.9, 0.98),
+        weight_decay=config.weight_decay,
+        fused=True,
     )
     generator = torch.Generator().manual_seed(config.seed)
     step = resume(out, stage, optimizer, generator, config)

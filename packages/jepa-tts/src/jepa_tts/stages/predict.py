@@ -61,7 +61,9 @@ class Predict:
     def trained(self) -> list[nn.Parameter]:
         """All but the audio encoder and the mel decoder."""
         net = self.network
-        parts = (net.text_encoder, net.durations, net.predictor, net.voices)
+        parts = [net.durations, net.predictor, net.voices]
+        if not self.config.freeze_text:
+            parts.append(net.text_encoder)
         return [p for part in parts for p in part.parameters()]
 
     def save(self, folder: Path) -> None:
@@ -86,16 +88,19 @@ class Predict:
             "mse": prediction_loss(out.latents, data.latents, frames),
             "stop": stop_loss(out.stop, data.lengths, frames),
             "duration": duration_loss(log_durations, data.durations, plan.mask),
-            "ctc": self._pronunciation(encoded, data, batch),
         }
         total = parts["mse"] + STOP_WEIGHT * parts["stop"]
-        total = total + DURATION_WEIGHT * parts["duration"] + CTC_WEIGHT * parts["ctc"]
+        total = total + DURATION_WEIGHT * parts["duration"]
+        if not self.config.freeze_text:
+            parts["ctc"] = self._pronunciation(encoded, data, batch)
+            total = total + CTC_WEIGHT * parts["ctc"]
         return Loss(total, {name: float(value.detach()) for name, value in parts.items()})
 
     def _plan(
         self, data: TextAudio, batch: list[int], generator: torch.Generator
     ) -> tuple[Plan, Tensor, Tensor]:
-        encoded = self.network.text_encoder(data.ids)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.config.freeze_text):
+            encoded = self.network.text_encoder(data.ids)
         voice = self._voice(data, batch, generator)
         plan = Plan(encoded, data.ids != PAD, voice, data.durations, data.lengths)
         times = torch.arange(data.latents.shape[1])
