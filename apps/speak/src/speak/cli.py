@@ -7,14 +7,15 @@ from pathlib import Path
 import click
 
 from jepa_tts.catalogue import voice_names
-from jepa_tts.console import check_ending, fail, read_text
+from jepa_tts.console import check_ending, read_text
 from jepa_tts.script import sentences
+from voice_data.console import job
 from voice_data.text import TextError
 
 DEFAULT_OUT = "speech.wav"
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("text", required=False)
 @click.option("--voice", help="A name of --list-voices, or a voice file.  [default: the first]")
 @click.option("--prompt", type=click.Path(path_type=Path), help="A clip whose voice to take.")
@@ -25,7 +26,7 @@ DEFAULT_OUT = "speech.wav"
 @click.option("--language", default="en", show_default=True, help="Of the text.")
 @click.option("--model", help="Another checkpoint: a folder or a hub id.")
 @click.option("--list-voices", is_flag=True, help="Print the names of the voices and stop.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@job
 def main(
     text: str | None,
     voice: str | None,
@@ -36,7 +37,6 @@ def main(
     language: str,
     model: str | None,
     list_voices: bool,
-    debug: bool,
 ) -> None:
     """Speak TEXT, or standard input, into a sound file.
 
@@ -45,23 +45,24 @@ def main(
     speak --voice NAME --out hello.mp3 "Good morning."
     speak --prompt me.wav < book.txt
     """
-    try:
-        if list_voices:
-            click.echo("\n".join(voice_names(model)))
-            return
-        words = checked(read_text(text), voice, prompt, language, model)
-        from jepa_tts.recording import record
-        from jepa_tts.tts import JepaTTS
+    if list_voices:
+        click.echo("\n".join(voice_names(model)))
+        return
+    words = checked(read_text(text), voice, prompt, language, model)
+    from jepa_tts.recording import record
+    from jepa_tts.tts import JepaTTS
 
-        spoken = record(
-            JepaTTS.from_pretrained(model), words, out,
-            voice=voice, prompt=prompt, speed=speed, seed=seed, language=language,
-        )  # fmt: skip
-        click.echo(f"{out}: {spoken.seconds:.2f} s of speech")
-    except (click.ClickException, click.exceptions.Exit, click.Abort):
-        raise
-    except Exception as error:
-        fail(error, debug=debug)
+    spoken = record(
+        JepaTTS.from_pretrained(model),
+        words,
+        out,
+        voice=voice,
+        prompt=prompt,
+        speed=speed,
+        seed=seed,
+        language=language,
+    )
+    click.echo(f"{out}: {spoken.seconds:.2f} s of speech")
 
 
 def checked(

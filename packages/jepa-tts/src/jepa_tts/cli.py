@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from jepa_tts import __version__
-from jepa_tts.console import Commands, check_ending, read_text
+from jepa_tts.console import check_ending, read_text
+from voice_data.console import configured, job, load, with_json
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -29,7 +30,7 @@ def _model(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _load(model: str | None, vocoder: Path | None) -> Any:
+def _loaded(model: str | None, vocoder: Path | None) -> Any:
     from jepa_tts.tts import JepaTTS
 
     return JepaTTS.from_pretrained(model, vocoder=vocoder)
@@ -40,13 +41,11 @@ _out = click.option(
     help="wav, flac, mp3, ogg or opus, by the ending.",
 )  # fmt: skip
 _language = click.option("--language", default="en", show_default=True, help="Of the text.")
-_set = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE")
 
 
-@click.group(cls=Commands)
-@click.version_option(__version__)
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def main(debug: bool) -> None:
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="jepa-tts")
+def main() -> None:
     """A small joint-embedding-predictive text-to-speech model."""
 
 
@@ -58,13 +57,14 @@ def main(debug: bool) -> None:
 @click.option("--speed", type=click.FloatRange(0.25, 4.0), default=1.0, show_default=True)
 @_language
 @_model
+@job
 def synthesize(
     text: str | None, out: str, model: str | None, vocoder: Path | None, **options: Any
 ) -> None:
     """Speak TEXT (or standard input) into a file."""
     from jepa_tts.recording import record
 
-    spoken = record(_load(model, vocoder), read_text(text), out, **options)
+    spoken = record(_loaded(model, vocoder), read_text(text), out, **options)
     click.echo(f"{out}: {spoken.seconds:.2f} s")
 
 
@@ -72,11 +72,12 @@ def synthesize(
 @click.argument("clip", type=FILE)
 @_out
 @_model
+@job
 def reconstruct(clip: Path, out: str, model: str | None, vocoder: Path | None, seed: int) -> None:
     """Encode and decode CLIP: what the latents keep of it."""
     from voice_data.audio import write
 
-    audio = _load(model, vocoder).reconstruct(clip, seed=seed)
+    audio = _loaded(model, vocoder).reconstruct(clip, seed=seed)
     write(out, audio)
     click.echo(f"{out}: {audio.duration:.2f} s")
 
@@ -88,13 +89,14 @@ def reconstruct(clip: Path, out: str, model: str | None, vocoder: Path | None, s
 @click.option("--voice", help="A voice's name or file.  [default: heard from the clip]")
 @_language
 @_model
+@job
 def predict(
     text: str, clip: Path, out: str, model: str | None, vocoder: Path | None, **options: Any
 ) -> None:
     """Predict every frame of CLIP, which says TEXT, from the true frames before it."""
     from voice_data.audio import write
 
-    audio = _load(model, vocoder).predict(text, clip, **options)
+    audio = _loaded(model, vocoder).predict(text, clip, **options)
     write(out, audio)
     click.echo(f"{out}: {audio.duration:.2f} s")
 
@@ -107,19 +109,21 @@ def predict(
 @click.option("--consent", default="", help="Who agreed to what.")
 @click.option("--model", help="Checkpoint folder or hub id.  [default: the shipped one]")
 @click.option("--vocoder", type=FOLDER, hidden=True)
+@job
 def export_voice(
     clip: Path, out: Path, name: str | None, model: str | None, vocoder: Path | None, **terms: str
 ) -> None:
     """Hear the voice in CLIP and write it to OUT, a safetensors file for --voice."""
     if out.suffix != ".safetensors":
         raise click.BadParameter(f"{out} must end in .safetensors", param_hint="OUT")
-    voice = _load(model, vocoder).export_voice(clip, name=name or out.stem, **terms)
+    voice = _loaded(model, vocoder).export_voice(clip, name=name or out.stem, **terms)
     voice.save(out)
     click.echo(f"{out}: voice {voice.name!r} of model {voice.base_sha256[:16]}")
 
 
 @main.command()
 @click.argument("folder", type=FOLDER, required=False)
+@job
 def info(folder: Path | None) -> None:
     """Verify a checkpoint and show its sizes, voices and provenance as JSON."""
     from jepa_tts.catalogue import shipped
@@ -144,6 +148,7 @@ def info(folder: Path | None) -> None:
 @click.option("--pitch-share", type=click.FloatRange(0.0, 1.0), default=0.25, show_default=True)
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--limit", type=click.IntRange(1), help="Only the first utterances.")
+@job
 def preprocess(manifest: Path, cache: Path, **options: Any) -> None:
     """Compute the training CACHE of a MANIFEST: mels and pitch."""
     from jepa_tts.preprocess import preprocess as run
@@ -155,6 +160,7 @@ def preprocess(manifest: Path, cache: Path, **options: Any) -> None:
 @click.argument("cache", type=FOLDER)
 @click.option("--checkpoint", type=FOLDER, required=True, help="Of the stage `pronounce`.")
 @click.option("--batch", type=click.IntRange(1), default=64, show_default=True)
+@job
 def align(cache: Path, checkpoint: Path, batch: int) -> None:
     """Write the frames of every byte into CACHE."""
     from jepa_tts.checkpoint import load_model
@@ -169,6 +175,7 @@ def align(cache: Path, checkpoint: Path, batch: int) -> None:
 @main.command()
 @click.argument("cache", type=FOLDER)
 @click.option("--checkpoint", type=FOLDER, required=True, help="Of the stage `autoencode`.")
+@job
 def encode(cache: Path, checkpoint: Path) -> None:
     """Write the latents of every utterance into CACHE."""
     from jepa_tts import preprocess as module
@@ -181,16 +188,15 @@ def encode(cache: Path, checkpoint: Path) -> None:
 
 
 @main.command()
-@click.option("--config", type=FILE, help="A recipe, see recipes/*.yaml.")
-@_set
-@click.option("--json", "as_json", is_flag=True, help="Print the last figures as JSON.")
+@configured
+@with_json
+@job
 def train(config: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Train one stage, or continue it where it stopped."""
+    """Train one stage (a recipe of recipes/*.yaml), or continue it where it stopped."""
     from jepa_tts.train import TrainConfig
     from jepa_tts.train import train as run
-    from voice_data.config import load_config
 
-    figures = run(load_config(TrainConfig, config, overrides))
+    figures = run(load(TrainConfig, config, overrides))
     plain = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
     click.echo(json.dumps(figures) if as_json else plain)
 
@@ -207,6 +213,7 @@ def train(config: Path | None, overrides: tuple[str, ...], as_json: bool) -> Non
 @click.option("--command", default="", help="The command that trained it.")
 @click.option("--bits", type=click.Choice(["8", "16"]), default="8", show_default=True)
 @click.option("--vocoder-bits", type=click.Choice(["8", "16"]), default="8", show_default=True)
+@job
 def pack(model: Path, vocoder: Path, out: Path, **options: Any) -> None:
     """Make the folder that ships from two training folders."""
     from jepa_tts.pack import pack_with_record
@@ -217,11 +224,12 @@ def pack(model: Path, vocoder: Path, out: Path, **options: Any) -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@with_json
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="[default: torch's own choice]")
 @click.option("--reference/--no-reference", default=True, help="Run hibari beside it, if there.")
 @_model
+@job
 def benchmark(
     as_json: bool, model: str | None, vocoder: Path | None, reference: bool, **options: Any
 ) -> None:

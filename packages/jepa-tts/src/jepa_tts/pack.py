@@ -136,18 +136,12 @@ def save_package(
     mel = model.config.mel
     provenance.require(sample_rate=mel.sample_rate, mel=mel.to_dict())
     check_vocoder(model.config, vocoder.config)
-    description = _plain(vocoder.config.to_dict())
-    digest = save_artefact(
-        out,
-        _plain(model.config.to_dict()),
-        packed(model.state_dict(), bits),
-        card,
-        provenance,
-        kind=MODEL_KIND,
-    )
-    weights = packed(vocoder.state_dict(), vocoder_bits)
+    weights = packed(model.state_dict(), bits), packed(vocoder.state_dict(), vocoder_bits)
+    configs = _plain(model.config.to_dict()), _plain(vocoder.config.to_dict())
+    digest = save_artefact(out, configs[0], weights[0], card, provenance, kind=MODEL_KIND)
+    card = vocoder_card or card
     folder = out / VOCODER_FOLDER
-    save_artefact(folder, description, weights, vocoder_card or card, provenance, kind=VOCODER_KIND)
+    save_artefact(folder, configs[1], weights[1], card, provenance, kind=VOCODER_KIND)
     return digest
 
 
