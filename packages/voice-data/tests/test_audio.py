@@ -44,6 +44,13 @@ def test_wav_samples_equal_those_of_the_standard_library(tmp_path: Path, noise: 
     np.testing.assert_array_equal(read(tmp_path / "a.wav").samples, expected.astype(np.float32))
 
 
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_all_16_bit_values_survive_a_second_writing(tmp_path: Path, suffix: str) -> None:
+    values = (np.arange(-32_768, 32_768) / 32_768).astype(np.float32)
+    write(tmp_path / f"a{suffix}", Audio(values, 24_000))
+    np.testing.assert_array_equal(read(tmp_path / f"a{suffix}").samples, values)
+
+
 @pytest.mark.parametrize("suffix", [".mp3", ".ogg", ".opus"])
 def test_lossy_files_sound_alike(tmp_path: Path, suffix: str) -> None:
     write(tmp_path / f"a{suffix}", sine())

@@ -17,7 +17,7 @@ import numpy as np
 
 from voice_data.container import SUFFIXES, missing_end, sniff
 from voice_data.storage import replacing
-from voice_data.waveform import SILENCE_DBFS, Audio, AudioError, peak_dbfs, rms_dbfs
+from voice_data.waveform import SILENCE_DBFS, Audio, AudioError, peak_dbfs, rms_dbfs, to_int16
 
 __all__ = [
     "SILENCE_DBFS",
@@ -154,7 +154,7 @@ def write_stream(
     with replacing(path, overwrite=overwrite) as temporary, temporary.open("rb+") as raw:
         sink = _Sink(raw)
         file = soundfile.SoundFile(sink, "w", rate, 1, encoding, format=container)
-        stream = AudioStream(file, sink, os.fspath(path))
+        stream = AudioStream(file, sink, os.fspath(path), as_int16=encoding == "PCM_16")
         try:
             yield stream
         finally:
@@ -167,8 +167,8 @@ def write_stream(
 class AudioStream:
     """The open end of :func:`write_stream`."""
 
-    def __init__(self, file: Any, sink: _Sink, name: str) -> None:
-        self._file, self._sink, self._name = file, sink, name
+    def __init__(self, file: Any, sink: _Sink, name: str, *, as_int16: bool) -> None:
+        self._file, self._sink, self._name, self._as_int16 = file, sink, name, as_int16
         self.frames = 0
         """Samples written so far."""
 
@@ -183,6 +183,8 @@ class AudioStream:
         if np.abs(samples).max(initial=0.0) > 1.0:
             _log.warning("%s: samples beyond full scale are clipped", self._name)
             samples = samples.clip(-1.0, 1.0)
+        if self._as_int16:
+            samples = to_int16(samples)
         for start in range(0, len(samples), _BLOCK):
             try:
                 self._file.write(samples[start : start + _BLOCK])

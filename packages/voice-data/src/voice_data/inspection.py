@@ -19,6 +19,7 @@ from voice_data.consent import ConsentError, objections
 from voice_data.container import SUFFIXES, sniff
 from voice_data.manifest import ManifestError, Utterance
 from voice_data.storage import file_sha256
+from voice_data.waveform import to_int16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +200,7 @@ def _speech(samples: np.ndarray, rate: int, silence_dbfs: float) -> tuple[int, i
 
 def _sound_hash(samples: np.ndarray, rate: int) -> str:
     """Equal for equal sound, whatever the container (of those that lose nothing)."""
-    pcm = np.round(samples.clip(-1, 1) * 32_767).astype("<i2")
+    pcm = to_int16(samples).astype("<i2")
     return hashlib.sha256(f"{rate}:".encode() + pcm.tobytes()).hexdigest()
 
 

@@ -190,11 +190,9 @@ def _by_silero(audio: Audio, config: SegmentConfig) -> list[Span]:
         raise ImportError(
             "the detector 'silero' needs the extra vad: pip install 'voice-data[vad]'"
         ) from error
-    import torch
-
     narrow = audio.resample(16_000)
     speech = get_speech_timestamps(
-        torch.from_numpy(narrow.samples),
+        narrow.samples,
         load_silero_vad(),
         sampling_rate=16_000,
         min_silence_duration_ms=int(config.min_silence_seconds * 1000),

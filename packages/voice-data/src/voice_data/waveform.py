@@ -96,5 +96,13 @@ def peak_dbfs(samples: np.ndarray) -> float:
     return _decibels(float(np.abs(samples).max(initial=0.0)))
 
 
+def to_int16(samples: np.ndarray) -> np.ndarray:
+    """``samples`` [S] as 16-bit integers; what came from 16 bits comes back to the last one.
+
+    libsndfile scales by 32767 on the way out and by 32768 on the way in: loud samples change.
+    """
+    return np.round(samples * np.float32(32_768)).clip(-32_768, 32_767).astype(np.int16)
+
+
 def _decibels(level: float) -> float:
     return round(20.0 * math.log10(level), 4) if level > 1e-6 else SILENCE_DBFS
