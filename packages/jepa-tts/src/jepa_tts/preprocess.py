@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 PITCH_RANGE = (50.0, 550.0)
+"""Hz in which F0 is looked for."""
+VOICED = 0.5
+"""Confidence from which a frame counts as voiced."""
 
 
 class Features(NamedTuple):
@@ -47,21 +51,26 @@ def _features(folder: Path, row: Mapping[str, Any], pitch: bool) -> Features:
     mel = mel[: len(mel) // STRIDE * STRIDE]
     f0 = np.full(len(mel), np.nan, np.float32)
     if pitch:
-        measured = _pitch(
-            samples, config.sample_rate, 1000 * config.hop_length / config.sample_rate
-        )
-        f0 = np.resize(np.pad(measured, (0, max(0, len(mel) - len(measured)))), len(mel))
+        f0 = measure_pitch(samples, rate, np.arange(len(mel)) / config.frame_rate)
     return Features(mel.astype(np.float16), f0.astype(np.float16))
 
 
-def _pitch(samples: np.ndarray, rate: int, period_ms: float) -> np.ndarray:
-    import pyworld
+def measure_pitch(samples: np.ndarray, rate: int, times: np.ndarray) -> np.ndarray:
+    """F0 in Hz at ``times`` [F] seconds into ``samples`` [S], 0 where unvoiced (SwiftF0, Nieradzik 2025).
 
-    x = samples.astype(np.float64)
-    f0, times = pyworld.dio(  # pyright: ignore[reportAttributeAccessIssue]
-        x, rate, *PITCH_RANGE, frame_period=period_ms
-    )
-    return pyworld.stonemask(x, f0, times, rate)  # pyright: ignore[reportAttributeAccessIssue]
+    A neural tracker, because autocorrelation and DIO put creaky low voices an octave too high.
+    """
+    found = _tracker().detect(samples, rate, *PITCH_RANGE)
+    f0 = np.interp(times, found.timestamps, found.pitch_hz)
+    voiced = np.interp(times, found.timestamps, found.confidence) >= VOICED
+    return f0 * voiced
+
+
+@lru_cache(maxsize=1)
+def _tracker() -> Any:
+    from swift_f0 import SwiftF0
+
+    return SwiftF0(threads=1, spin=False)
 
 
 def _all_features(
