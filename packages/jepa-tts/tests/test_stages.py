@@ -74,16 +74,19 @@ def test_learns_one_batch_by_heart(name: str, folders: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "parts"),
+    ("name", "values", "parts"),
     [
-        ("pronounce", {"text_encoder"}),
-        ("autoencode", {"audio_encoder", "mel_decoder"}),
-        ("predict", {"text_encoder", "durations", "predictor", "voices"}),
-        ("decode", {"mel_decoder"}),
+        ("pronounce", {}, {"text_encoder"}),
+        ("autoencode", {}, {"audio_encoder", "mel_decoder"}),
+        ("predict", {}, {"text_encoder", "durations", "predictor", "voices"}),
+        ("predict", {"freeze_text": True}, {"durations", "predictor", "voices"}),
+        ("decode", {}, {"mel_decoder"}),
     ],
 )
-def test_only_its_own_parts_change(name: str, parts: set[str], folders: dict[str, Path]) -> None:
-    config = settings(name, folders)
+def test_only_its_own_parts_change(
+    name: str, values: dict[str, Any], parts: set[str], folders: dict[str, Path]
+) -> None:
+    config = settings(name, folders, **values)
     stage = make_stage(config)
     before = {key: value.clone() for key, value in stage.network.state_dict().items()}
     study(stage, config, 2)
