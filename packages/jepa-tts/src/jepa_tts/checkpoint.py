@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,14 +26,26 @@ if TYPE_CHECKING:
     from jepa_tts.train import TrainConfig
 
 
+UNNAMED = "virtual-"
+"""Speakers whose names begin so are only ever heard from clips: they teach the prompt encoder."""
+
+
 def start_model(config: TrainConfig, corpus: Corpus, phonemes: str = "") -> JepaModel:
     """The model that a stage continues (``config.start``), or a new one of ``config.size``."""
     torch.manual_seed(config.seed)
     if config.start:
         return load_model(Path(config.start))
-    speakers = sorted({r.speaker for r in corpus.rows if not r.speaker.startswith("virtual")})
-    size = replace(SIZES[config.size], phonemes=phonemes, speakers=tuple(speakers))
+    size = replace(SIZES[config.size], phonemes=phonemes, speakers=named_voices(corpus))
     return JepaModel(size)
+
+
+def named_voices(corpus: Corpus) -> tuple[str, ...]:
+    """Speakers of a cache, those who speak most first; ``virtual-`` ones stay unnamed."""
+    frames: Counter[str] = Counter()
+    for row in corpus.rows:
+        if not row.speaker.startswith(UNNAMED):
+            frames[row.speaker] += row.frames
+    return tuple(name for name, _ in sorted(frames.items(), key=lambda item: (-item[1], item[0])))
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
