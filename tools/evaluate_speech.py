@@ -28,10 +28,7 @@ systems after a warm-up, one sentence at a time.
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
@@ -39,10 +36,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from protocol import clips_by_speaker, fingerprint, hardware, limit_threads, settle
 from takes import Anchor, System, Take, Timbre, speak_all, speed, stops
 from tqdm import tqdm
 
-from voice_data.manifest import read_manifest
 from voice_data.score import Recogniser, Report, Row, score, voice_identity
 from voice_data.storage import write_text
 
@@ -128,17 +125,17 @@ def evaluate(
     """Everything that the command prints, also written to ``out/evaluation.json``."""
     lines = [line for line in sentences.read_text("utf-8").splitlines() if line.strip()][:limit]
     settings = {
-        "checkpoint": None if only == "hibari" else _fingerprint(checkpoint),
+        "checkpoint": None if only == "hibari" else fingerprint(checkpoint),
         "sentences": sha256("\n".join(lines).encode()).hexdigest()[:16],
         "voice": voice,
         "threads": threads,
         "recogniser": recogniser,
         "hardware": hardware(),
     }
-    _settle(out, settings)
+    settle(out, settings)
     jobs = [(f"{index:04d}", voice, line) for index, line in enumerate(lines)]
-    _limit_threads(threads)
-    clips = _clips(references)
+    limit_threads(threads)
+    clips = clips_by_speaker(references)
     ears = Recogniser.from_pretrained(recogniser, threads=threads)
     result: dict[str, Any] = {"settings": settings, "systems": {}}
     takes: dict[str, list[Take]] = {}
@@ -188,25 +185,6 @@ def identify(
     return {**found, "against": "reference clips" if against else "its own other sentences"}
 
 
-def hardware() -> dict[str, Any]:
-    """What the speeds depend on."""
-    name = platform.processor() or platform.machine()
-    cpus = Path("/proc/cpuinfo")
-    if cpus.exists():
-        names = [
-            row.split(":", 1)[1].strip()
-            for row in cpus.read_text().splitlines()
-            if row.startswith("model name")
-        ]
-        name = names[0] if names else name
-    return {
-        "cpu": name,
-        "cores": os.cpu_count(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-    }
-
-
 def table(result: Mapping[str, Any]) -> str:
     """The result as a Markdown table, one column per system."""
     systems = result["systems"]
@@ -246,52 +224,6 @@ def _cell(statistic: Mapping[str, float] | None) -> str:
     if statistic is None:
         return ""
     return f"{statistic['mean']:.3f} ({statistic['low']:.3f} to {statistic['high']:.3f})"
-
-
-def _clips(references: Path | None, per_speaker: int = 20) -> dict[str, list[Path]]:
-    if references is None:
-        return {}
-    clips: dict[str, list[Path]] = {}
-    for utterance in read_manifest(references):
-        held = clips.setdefault(utterance.speaker, [])
-        if len(held) < per_speaker:
-            held.append(utterance.path_in(references.parent))
-    return clips
-
-
-def _fingerprint(checkpoint: str | None) -> str:
-    """The hash of the weights under test: a changed checkpoint must not pass for the old one."""
-    if checkpoint is None:
-        spec = importlib.util.find_spec("jepa_tts")
-        places = spec.submodule_search_locations if spec else None
-        checkpoint = places[0] if places else "the installed jepa-tts"
-        weights = sorted(Path(checkpoint).rglob("*.safetensors"))
-    else:
-        weights = sorted(Path(checkpoint).glob("*.safetensors"))
-    if not weights:
-        raise click.UsageError(f"{checkpoint} holds no .safetensors file: give a model folder")
-    digest = sha256()
-    for path in weights:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _settle(out: Path, settings: Mapping[str, Any]) -> None:
-    """Begin in ``out``, or go on there if the settings are the same."""
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / "settings.json"
-    if path.exists() and json.loads(path.read_text("utf-8")) != settings:
-        raise click.UsageError(
-            f"{out} holds an evaluation with other settings (see {path}): "
-            "choose another --out or delete it"
-        )
-    write_text(path, json.dumps(settings, indent=1) + "\n")
-
-
-def _limit_threads(threads: int) -> None:
-    import torch
-
-    torch.set_num_threads(threads)
 
 
 if __name__ == "__main__":
