@@ -384,19 +384,5 @@ def test_settings_are_checked(values: dict[str, int], message: str) -> None:
         PrepareConfig(**values)
 
 
-def test_ray_without_its_extra_is_named(source: Path, tmp_path: Path) -> None:
-    if "ray" in sys.modules or _has_ray():
-        pytest.skip("ray is installed")
-    with pytest.raises(ImportError, match=r"needs the extra ray: pip install 'voice-data\[ray\]'"):
-        prepare(source, tmp_path / "out", PrepareConfig(runner="ray"))
-    assert [path.name for path in tmp_path.iterdir()] == ["source"]
-
-
-def _has_ray() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("ray") is not None
-
-
 def lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.is_file() else 0

@@ -86,4 +86,4 @@ def test_the_recipe_holds_the_defaults() -> None:
     path = PACKAGE / "recipes" / "prepare.yaml"
     assert load_config(PrepareConfig, path) == PrepareConfig(language="en")
     named = set(yaml.safe_load(path.read_text(encoding="utf-8")))
-    assert named == set(PrepareConfig.__dataclass_fields__) - {"runner"}
+    assert named == set(PrepareConfig.__dataclass_fields__)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.util import find_spec
 
 import pytest
 
@@ -35,18 +34,6 @@ def test_a_worker_that_dies_is_reported() -> None:
 def test_the_number_of_processes_is_checked() -> None:
     with pytest.raises(ValueError, match="processes must be 1 or more, not 0"), mapping(0):
         pass
-
-
-@pytest.mark.skipif(find_spec("ray") is not None, reason="ray is installed")
-def test_a_missing_ray_is_named() -> None:
-    with pytest.raises(ImportError, match=r"voice-data\[ray\]"), mapping(2, "ray"):
-        pass
-
-
-@pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra ray")
-def test_ray_gives_the_same_results() -> None:
-    with mapping(1, "ray") as apply:
-        assert list(apply(math.factorial, [3, 1, 2])) == [6, 1, 2]
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at /proc")  # noqa: PTH112

@@ -43,7 +43,7 @@ def check(
     config = config or PrepareConfig()
     utterances, root = _utterances(source, config, dialect)
     look = partial(inspect, folder=root, config=config.check, charset=_charset(config))
-    with mapping(config.processes, config.runner) as apply:
+    with mapping(config.processes) as apply:
         found = list(_shown(apply(look, utterances), len(utterances), progress))
     return judge(utterances, root, config.check, map_with=lambda *_: found)
 
@@ -146,7 +146,7 @@ def _treat_all(
     work = partial(treat, folder=root, out=staging, config=config, charset=_charset(config))
     with (
         Journal(staging, settings_of(config, without=("split",))) as journal,
-        mapping(config.processes, config.runner) as apply,
+        mapping(config.processes) as apply,
     ):
         for item in utterances:
             if (known := journal.recall(keys[item.id])) is not None:

@@ -58,7 +58,7 @@ def settings_of(config: PrepareConfig, without: Collection[str] = ()) -> dict[st
     """Every setting that decides the result; how many processes do the work does not."""
     values = asdict(config)
     values["charset"] = file_sha256(config.charset) if config.charset is not None else None
-    left_out = {"processes", "runner", *without}
+    left_out = {"processes", *without}
     kept = {name: value for name, value in values.items() if name not in left_out}
     return json.loads(json.dumps({"format": _FORMAT, **kept}))
 

@@ -19,7 +19,6 @@ from voice_data.split import SplitConfig
 from voice_data.storage import file_sha256, replacing
 from voice_data.text import normalize
 from voice_data.waveform import AudioError
-from voice_data.workers import Runner
 
 _SOUND_CODES = {"renamed", "encoding", "channels", "rate", "long", "edge_silence"}
 _EDGE_SECONDS = 0.2
@@ -49,7 +48,6 @@ class PrepareConfig:
     segment: SegmentConfig = field(default_factory=SegmentConfig)
     split: SplitConfig | None = field(default_factory=SplitConfig)
     processes: int = 1
-    runner: Runner = "processes"
 
     def __post_init__(self) -> None:
         if self.rate < 8_000:

@@ -1,4 +1,4 @@
-"""The same function over many clips: here, in several processes, or on a Ray cluster."""
+"""The same function over many clips, here or in several processes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Runner = Literal["processes", "ray"]
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
 
 
@@ -22,7 +21,7 @@ class WorkerError(RuntimeError):
 
 
 @contextmanager
-def mapping(processes: int = 1, runner: Runner = "processes") -> Iterator[Map]:
+def mapping(processes: int = 1) -> Iterator[Map]:
     """Yield a function like ``map`` that keeps the order of its items.
 
     Functions and items are pickled where another process does the work, and a script that asks for
@@ -34,15 +33,11 @@ def mapping(processes: int = 1, runner: Runner = "processes") -> Iterator[Map]:
 
     Raises:
         ValueError: if ``processes`` is below 1.
-        ImportError: if ``runner`` is ``ray`` and the extra ``ray`` is not installed.
         WorkerError: when the results are taken, if a worker died.
     """
     if processes < 1:
         raise ValueError(f"processes must be 1 or more, not {processes}")
-    if runner == "ray":
-        with _ray_pool(processes) as pool:
-            yield lambda function, items: pool.imap(function, items, _chunk(items, processes))
-    elif processes == 1:
+    if processes == 1:
         yield map
     else:
         with _executor(processes) as executor:
@@ -89,15 +84,3 @@ def _end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-@contextmanager
-def _ray_pool(processes: int) -> Iterator[Any]:
-    try:
-        from ray.util.multiprocessing import Pool  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise ImportError(
-            "runner 'ray' needs the extra ray: pip install 'voice-data[ray]'"
-        ) from error
-    with Pool(processes) as pool:
-        yield pool
