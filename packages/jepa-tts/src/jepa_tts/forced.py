@@ -1,14 +1,13 @@
 """A cache of the model's own mels, for a vocoder that is to speak after it.
 
-Predicted mels are smoother than true ones. A vocoder that has only seen true mels sounds rough on them;
-one trained on both (the true sound as the target) does not. The mels here are teacher-forced, so they
-lie on the true timing. Letters: B batch, T latent frames, F mel frames.
+Predicted mels are smoother than true ones. A vocoder that has only seen true mels sounds rough on
+them; one trained on both (the true sound as the target) does not. The mels here are teacher-forced,
+so they lie on the true timing. Letters: F mel frames, M mel bands.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +30,9 @@ HISTORY_NOISE = 0.5
 """Noise on the history, in deviations: about as wrong as the model's own past."""
 
 
-def forced_cache(model: JepaModel, corpus: Corpus, out: Path, *, batch: int = 24, seed: int = 0) -> int:
+def forced_cache(
+    model: JepaModel, corpus: Corpus, out: Path, *, batch: int = 24, seed: int = 0
+) -> int:
     """Write a cache of every row whose pitch was measured, twice: true mel and predicted mel.
 
     Returns the number of rows. Only rows of named voices are predicted.
@@ -39,7 +40,8 @@ def forced_cache(model: JepaModel, corpus: Corpus, out: Path, *, batch: int = 24
     out.mkdir(parents=True, exist_ok=True)
     pitch, names = corpus.pitch, model.config.speakers
     rows = [i for i, r in enumerate(corpus.rows) if not np.isnan(pitch[r.start])]
-    rows = sorted((i for i in rows if corpus.rows[i].speaker in names), key=_frames(corpus))
+    rows = [i for i in rows if corpus.rows[i].speaker in names]
+    rows.sort(key=lambda i: corpus.rows[i].frames)
     generator = torch.Generator().manual_seed(seed)
     deviation = torch.from_numpy(np.asarray(corpus.latents[:200_000], np.float32).std(0))
     written: list[Row] = []
@@ -57,11 +59,11 @@ def forced_cache(model: JepaModel, corpus: Corpus, out: Path, *, batch: int = 24
                     written.append(replace(row, id=row.id + suffix, start=start))
                     start += row.frames
     for name in ("mel.f16", "pitch.f16"):
-        os.replace(out / f"{name}.part", out / name)
+        (out / f"{name}.part").replace(out / name)
     lines = [json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in written]
     partial = out / "rows.jsonl.part"
     partial.write_text("".join(lines), "utf-8")
-    os.replace(partial, out / "rows.jsonl")
+    partial.replace(out / "rows.jsonl")
     return len(written)
 
 
@@ -78,7 +80,3 @@ def predict_mels(
     mels = model.mel_decoder(model.predict(plan, data.latents + noise).latents)
     lengths = (data.lengths * STRIDE).tolist()
     return [mel[:, :n].T.numpy() for mel, n in zip(mels, lengths, strict=True)]
-
-
-def _frames(corpus: Corpus):
-    return lambda index: corpus.rows[index].frames

@@ -56,9 +56,10 @@ def _features(folder: Path, row: Mapping[str, Any], pitch: bool) -> Features:
 
 
 def measure_pitch(samples: np.ndarray, rate: int, times: np.ndarray) -> np.ndarray:
-    """F0 in Hz at ``times`` [F] seconds into ``samples`` [S], 0 where unvoiced (SwiftF0, Nieradzik 2025).
+    """F0 in Hz at ``times`` [F] seconds into ``samples`` [S], 0 where unvoiced.
 
-    A neural tracker, because autocorrelation and DIO put creaky low voices an octave too high.
+    SwiftF0 (Nieradzik, 2025), a neural tracker, because autocorrelation and DIO put creaky low
+    voices an octave too high.
     """
     found = _tracker().detect(samples, rate, *PITCH_RANGE)
     f0 = np.interp(times, found.timestamps, found.pitch_hz)

@@ -51,8 +51,8 @@ class MelConfig:
 def log_mel(samples: torch.Tensor, config: MelConfig | None = None) -> torch.Tensor:
     """Natural log of the magnitude mel spectrogram, clamped at 1e-7.
 
-    ``samples`` is [B, S], float32 in [-1, 1] at ``config.sample_rate``; the result is [B, M, T] with
-    T = S // hop_length + 1 (centred frames, reflect padding, HTK mel scale, no filter normalisation).
+    ``samples`` is [B, S], float32 in [-1, 1] at ``config.sample_rate``; the result is [B, M, T]
+    with T = S // hop_length + 1: centred frames, reflect padding, HTK mels, no filter norm.
 
     Raises:
         ValueError: if ``samples`` is not 2-D, or too short to be reflected at its edges.
