@@ -82,7 +82,7 @@ def test_text_and_config_need_no_trained_extra() -> None:
     """Speaking must work without what training alone needs."""
     code = (
         "import sys\n"
-        "for name in ('vocos', 'torchaudio', 'tensorboard', 'pyworld', 'matplotlib'):\n"
+        "for name in ('vocos', 'torchaudio', 'tensorboard', 'swift_f0', 'matplotlib'):\n"
         "    sys.modules[name] = None\n"
         "import jepa_tts.model, jepa_tts.vocoder, jepa_tts.train, jepa_tts.preprocess\n"
         "import jepa_tts.stages.vocode, jepa_tts.stages.decode, jepa_tts.stages.pronounce\n"

@@ -237,12 +237,12 @@ def test_help_and_import_are_light() -> None:
 
 
 def test_speaking_loads_only_what_it_needs(tmp_path: Path, package: Path) -> None:
-    """A cold start must not pay for librosa, scipy or pyworld."""
+    """A cold start must not pay for librosa, scipy or a pitch tracker."""
     code = (
         "import sys\nfrom jepa_tts.cli import main\n"
         f"main(['synthesize', 'Hi.', '--model', {str(package)!r}, '--out', "
         f"{str(tmp_path / 'a.wav')!r}], standalone_mode=False)\n"
-        "print([m for m in ('librosa', 'scipy', 'pyworld', 'pandas', 'soxr', 'transformers')"
+        "print([m for m in ('librosa', 'scipy', 'swift_f0', 'pandas', 'soxr', 'transformers')"
         " if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

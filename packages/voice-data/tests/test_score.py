@@ -220,7 +220,7 @@ def test_row_refuses_what_is_not_a_clip() -> None:
 
 
 def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pyworld", None)
+    monkeypatch.setitem(sys.modules, "swift_f0", None)
     with pytest.raises(ImportError, match=r"voice-data\[metrics\]"):
         score([Row(audio=tone())], metrics=["f0"])
 
@@ -232,7 +232,7 @@ def test_importing_score_loads_no_heavy_library() -> None:
         "matplotlib",
         "faster_whisper",
         "onnxruntime",
-        "pyworld",
+        "swift_f0",
         "resemblyzer",
     ]
     code = f"import sys, voice_data.score; print([m for m in {heavy} if m in sys.modules])"
