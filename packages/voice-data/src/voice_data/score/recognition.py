@@ -33,7 +33,10 @@ class Recognition(NamedTuple):
 class Transcriber(Protocol):
     """Anything that turns a clip into text; `Recogniser` is the one that ships."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The model, as a report names it."""
+        ...
 
     def transcribe(self, audio: Audio) -> str:
         """The words of ``audio``."""
