@@ -125,7 +125,7 @@ def test_a_new_model_knows_the_named_speakers(training_cache: Path, tmp_path: Pa
         stage="pronounce", cache=str(training_cache), out=str(tmp_path), size="tiny"
     )
     first, again = (start_model(settings, Corpus(training_cache), "ab") for _ in range(2))
-    frames = {name: 0 for name in first.config.speakers}
+    frames = dict.fromkeys(first.config.speakers, 0)
     for row in Corpus(training_cache).rows:
         if row.speaker in frames:
             frames[row.speaker] += row.frames

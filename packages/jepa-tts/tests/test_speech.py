@@ -72,7 +72,7 @@ def test_padding_does_not_change_the_loss(speech: JepaSpeech) -> None:
 
 
 def test_every_part_that_speaks_gets_a_gradient(speech: JepaSpeech) -> None:
-    network = speech.network.requires_grad_(True)
+    network = speech.network
     rows = [example("One two three.", 1.5), example("Four.", 0.7, speaker="else")]
     loss = speech.loss(speech.collate(rows))
     assert set(loss.parts) == {"mse", "stop", "tempo"}
@@ -93,7 +93,7 @@ def test_every_part_that_speaks_gets_a_gradient(speech: JepaSpeech) -> None:
 
 
 def test_one_batch_is_learnt(speech: JepaSpeech) -> None:
-    network = speech.network.requires_grad_(True)
+    network = speech.network
     network.train()
     batch = speech.collate([example("One two three.", 1.5), example("Four.", 0.7)])
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)

@@ -148,14 +148,16 @@ class JepaSpeech:
 
 
 def load(path: str | os.PathLike[str] | None = None) -> JepaSpeech:
-    """The entry point ``jepa-tts``: the shipped checkpoint, a folder or a hub id.
+    """The entry point ``jepa-tts``: the shipped checkpoint, a folder or a hub id, trainable.
 
     Raises:
         ArtefactError: if the checkpoint is missing or damaged.
     """
     from jepa_tts.tts import JepaTTS
 
-    return JepaSpeech(JepaTTS.from_pretrained(path))
+    speech = JepaSpeech(JepaTTS.from_pretrained(path))
+    speech.network.requires_grad_(True)
+    return speech
 
 
 def _seed(seed: int | None) -> int:

@@ -264,6 +264,19 @@ class JepaTTS:
             raise VoiceError(f"unknown voice {voice!r}; this model knows: {valid}")
         return self.model.voices.named(voice or self.voices[0]).detach()
 
+    @torch.inference_mode()
+    def planned_duration(
+        self, text: str, *, voice: str | Voice | None = None, language: str = "en"
+    ) -> float:
+        """Seconds that the text is planned to last, before a frame is predicted.
+
+        Raises:
+            TextError, VoiceError: as :meth:`stream`.
+        """
+        vector = self.voice_vector(voice)
+        plans = (self.model.plan(self._ids(s), vector) for s in sentences(text, language))
+        return sum(int(plan.lengths[0]) for plan in plans) / self.config.latent_rate
+
     def _spoken(
         self, pieces: list[str], vector: Tensor, speed: float, seed: int
     ) -> Iterator[Audio]:
