@@ -107,7 +107,7 @@ def minimums(session: nox.Session, package: str) -> None:
 @nox.session(python=MAIN)
 def integration(session: nox.Session) -> None:
     """What needs two packages, an app or the repository itself."""
-    sync(session, "--group=test", "--all-packages")
+    sync(session, "--group=test", "--all-packages", "--all-extras")
     session.run("pytest", "tests", "apps", *session.posargs)
 
 
