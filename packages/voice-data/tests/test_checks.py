@@ -36,6 +36,7 @@ def test_lists_from_a_file_become_tuples() -> None:
         ({"max_chars": 0}, "max_chars must be at least 1"),
         ({"pace_deviations": 0}, "pace_deviations above 0"),
         ({"pace_min_clips": 2}, "pace_min_clips at least 3"),
+        ({"pace_min_letters": -1}, "pace_min_letters must be 0 or more, not -1"),
         ({"use": "rent"}, "use must be one of train, share, sell or None, not 'rent'"),
     ],
 )

@@ -133,6 +133,22 @@ def test_pace_far_from_the_others_of_its_language(tmp_path: Path, clip: MakeClip
     assert codes(judge(items, tmp_path, lenient)) == {}
 
 
+def test_spelled_letters_are_slow_and_right(tmp_path: Path, clip: MakeClip) -> None:
+    """A letter or abbreviation takes as long as a word: real telephone prompts are full of them."""
+    items = []
+    for number in range(30):
+        clip(tmp_path / f"{number}.wav", 2.0, seed=number)
+        items.append(item(f"{number}", "abcdefghij" * 3 + f" {number}"))
+    for seed, (name, text) in enumerate([("w", "W"), ("pm", "P. M."), ("slow", "eleven")]):
+        clip(tmp_path / f"{name}.wav", 0.8, seed=60 + seed)
+        items.append(item(name, text))
+    clip(tmp_path / "wrong.wav", 3.0, seed=70)
+    items.append(item("wrong", "V"))
+    assert codes(judge(items, tmp_path)) == {"slow": ("pace",), "wrong": ("pace",)}
+    strict = CheckConfig(pace_min_letters=0)
+    assert set(codes(judge(items, tmp_path, strict))) == {"w", "pm", "slow", "wrong"}
+
+
 def test_one_bad_clip_does_not_stop_the_rest(tmp_path: Path, clip: MakeClip) -> None:
     clip(tmp_path / "b.wav")
     (tmp_path / "a.wav").write_bytes(b"not audio")

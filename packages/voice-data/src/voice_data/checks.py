@@ -43,6 +43,8 @@ CODES: dict[str, tuple[Severity, Action]] = {
 class CheckConfig:
     """What a clip must be. Lengths are in seconds, levels in dBFS, rates in Hz.
 
+    Texts of fewer than ``pace_min_letters`` (spelled letters, abbreviations) are spoken at any pace
+    and compared with ``min_chars_per_second`` and ``max_chars_per_second`` only.
     ``use`` adds the rules of :mod:`voice_data.consent`; None leaves them out.
 
     >>> CheckConfig(min_seconds=1.0).rates
@@ -63,6 +65,7 @@ class CheckConfig:
     max_chars_per_second: float = 40.0
     pace_deviations: float = 4.0
     pace_min_clips: int = 20
+    pace_min_letters: int = 6
     use: Use | None = None
 
     def __post_init__(self) -> None:
@@ -81,6 +84,10 @@ class CheckConfig:
             )
         if not 0 <= self.max_clipped <= 1:
             raise ValueError(f"CheckConfig.max_clipped must be from 0 to 1, not {self.max_clipped}")
+        if self.pace_min_letters < 0:
+            raise ValueError(
+                f"CheckConfig.pace_min_letters must be 0 or more, not {self.pace_min_letters}"
+            )
         if self.max_chars < 1 or self.pace_deviations <= 0 or self.pace_min_clips < 3:
             raise ValueError(
                 "CheckConfig: max_chars must be at least 1, pace_deviations above 0 and "
