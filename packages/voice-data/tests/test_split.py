@@ -46,6 +46,20 @@ def test_speakers_stay_apart() -> None:
     assert result.groups == 20
 
 
+def test_a_person_with_two_names_is_one_speaker() -> None:
+    items = [
+        replace(item, extra={"person": "Ada"}) if item.speaker in ("s3", "s7") else item
+        for item in corpus()
+    ]
+    for seed in range(10):
+        result = split(items, SplitConfig(validation=0.3, seed=seed))
+        sides = {i.split for i in (*result.train, *result.validation) if i.extra}
+        assert len(sides) == 1
+        assert result.groups == 19
+    first, second = (i for i in items if i.id in ("clip003", "clip007"))
+    assert leaks([first], [second]) == ["speaker 'Ada' is in both: 'clip003' and 'clip007'"]
+
+
 def test_share_is_met_by_duration() -> None:
     result = split(corpus(), SplitConfig(validation=0.1, speakers="shared"))
     share = seconds(result.validation) / (seconds(result.train) + seconds(result.validation))

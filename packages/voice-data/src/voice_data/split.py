@@ -29,6 +29,8 @@ class SplitConfig:
 
     ``speakers="apart"`` keeps every speaker on one side, so that validation measures unknown
     voices; ``"shared"`` lets a speaker stand on both sides with different texts and recordings.
+    Where ``extra["person"]`` is set it decides instead: one person may be several speakers, such as
+    one per language or style.
 
     Raises:
         ValueError: naming the field, its value and what is allowed.
@@ -184,7 +186,7 @@ def _recording(item: Utterance) -> tuple[Hashable, ...] | None:
 
 
 def _speaker(item: Utterance) -> tuple[Hashable, ...] | None:
-    return ("speaker", item.speaker)
+    return ("speaker", str(item.extra.get("person") or item.speaker))
 
 
 def _groups(items: Sequence[Utterance], keys: Sequence[_Key]) -> list[list[Utterance]]:
