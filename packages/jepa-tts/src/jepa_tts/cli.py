@@ -188,6 +188,23 @@ def encode(cache: Path, checkpoint: Path) -> None:
 
 
 @main.command()
+@click.argument("cache", type=FOLDER)
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--checkpoint", type=FOLDER, required=True, help="Of the stage `decode`.")
+@click.option("--seed", default=0, show_default=True)
+@job
+def force(cache: Path, out: Path, checkpoint: Path, seed: int) -> None:
+    """Write a cache OUT of true and predicted mels, to train a vocoder on both."""
+    from jepa_tts.checkpoint import load_model
+    from jepa_tts.corpus import Corpus
+    from jepa_tts.forced import forced_cache
+
+    model = load_model(checkpoint).eval()
+    rows = forced_cache(model, Corpus(cache, model.config.mel.n_mels), out, seed=seed)
+    click.echo(f"{out}: {rows} utterances, half of them predicted")
+
+
+@main.command()
 @configured
 @with_json
 @job
