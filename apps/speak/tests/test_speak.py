@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import numpy as np
@@ -154,9 +157,11 @@ def test_progress_is_shown_on_a_terminal_only(tmp_path: Path, package: Path) -> 
     piped = subprocess.run(call, capture_output=True, check=True)
     assert piped.stderr == b""
     controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     subprocess.run(call, stdout=subprocess.PIPE, stderr=terminal, check=True)
+    os.set_blocking(controller, False)
+    shown = os.read(controller, 65_536)  # before the last end is closed, or it is gone
     os.close(terminal)
-    shown = os.read(controller, 65_536)
     os.close(controller)
     assert b"/3" in shown
     assert b"sentence" in shown
