@@ -29,6 +29,8 @@ class Ear:
     """Embeds a clip as the unit vector of its spectrum's peak: 0 to 4000 Hz is a quarter turn."""
 
     def embed(self, audio: Audio) -> np.ndarray:
+        if not audio.samples.any():
+            return np.zeros(2, np.float32)
         peak = np.argmax(np.abs(np.fft.rfft(audio.samples))) * audio.rate / len(audio.samples)
         angle = np.pi / 2 * peak / 4_000.0
         return np.asarray([np.cos(angle), np.sin(angle)], np.float32)
@@ -117,6 +119,23 @@ def test_people_are_compared_with_their_other_recordings(tmp_path: Path) -> None
     # 900 Hz is nearer to 200 Hz than to 1800 Hz.
     assert found["by_person"]["bea"]["right"]["reconstructed"] == 0.0
     assert found["identity"]["reconstructed"]["confusion"] == [[2, 0], [2, 0]]
+
+
+def test_speech_that_is_none_is_counted(tmp_path: Path) -> None:
+    class Mute(Singer):
+        def speak(self, text: str, **options: Any) -> Audio:
+            return Audio(np.zeros(RATE, np.float32), RATE)
+
+    clips(tmp_path, "ada", [200.0] * 4)
+    clips(tmp_path, "bea", [1_800.0] * 4)
+    known = likeness.people([*listed("ada", 4), *listed("bea", 4)], tmp_path, 2)
+    found = likeness.hear_people(Mute("low"), known, ["one"], tmp_path / "out", EAR)
+    ada = found["by_person"]["ada"]
+    assert ada["no_speech"] == {"real": 0, "reconstructed": 0, "prompted": 2}
+    assert (ada["prompted"], ada["right"]["prompted"]) == (0.0, 0.0)
+    settings = {"hardware": {"cpu": "abacus", "cores": 1}, "threads": 1, "checkpoint": "feed"}
+    shown = evaluate_voices.tables({"settings": settings, "people": found})
+    assert "4 of these clips hold no speech" in shown
 
 
 def test_what_is_heard_and_what_is_compared_share_no_clip(tmp_path: Path) -> None:

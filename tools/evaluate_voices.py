@@ -31,7 +31,8 @@ reconstructed: how similar to a held-out recording is what the model makes of it
 prompted: how similar to a person's other recordings is speech in the voice of one of them?
 
 Similarities are mean cosines. Beside each stand its ceiling (the person's own recordings among
-themselves) and its floor (other people's). What is made stays in --out; the same command again
+themselves) and its floor (other people's). A clip in which the encoder finds no speech has
+similarity 0. What is made stays in --out; the same command again
 resumes there and refuses other settings.
 """
 
@@ -162,7 +163,9 @@ def _people_table(found: Mapping[str, Any]) -> str:
     head = ["person", "clips", "reconstructed: to the clip", "to other clips",
             "prompted: to other clips", "prompted by strangers", "ceiling", "floor",
             *(f"{kind}: nearest is right" for kind in kinds)]  # fmt: skip
-    return _markdown([head, *rows])
+    mute = sum(sum(own["no_speech"].values()) for own in found["by_person"].values())
+    note = f"\n\n{mute} of these clips hold no speech; they count as 0 and as wrong" if mute else ""
+    return _markdown([head, *rows]) + note
 
 
 def _markdown(rows: Sequence[Sequence[str]]) -> str:

@@ -158,6 +158,10 @@ def hear_people(
                 "clips": len(person.heard),
                 **_similarities(gallery, person, takes, known),
                 "right": {kind: _right(found, person.name) for kind, found in identity.items()},
+                "no_speech": {
+                    kind: sum(not gallery.embed(clip).any() for clip in spoken[person.name])
+                    for kind, spoken in takes.items()
+                },
             }
             for person in known
         },
