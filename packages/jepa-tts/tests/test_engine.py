@@ -85,3 +85,16 @@ def test_one_sentence_at_a_time() -> None:
     plan = model.plan(collate_text(["a", "b"]), model.voices.lookup(torch.tensor([0, 0])))
     with pytest.raises(ValueError, match="one sentence at a time, not 2"):
         engine.generate(model, plan)
+
+
+@torch.no_grad()
+def test_changed_weights_are_noticed() -> None:
+    """Also when they change behind autograd's back, as merging an adapter does it."""
+    model = shaken(SIZES["tiny"])
+    plan = model.plan(collate_text(["Hello there."]), model.voices.named("ada"))
+    before = engine.generate(model, plan)
+    model.predictor.feed_forward[0].up.weight.data += 0.1
+    after = engine.generate(model, plan)
+    latents, lengths = model.generate(plan)
+    assert not torch.allclose(after[:, :3], before[:, :3], atol=1e-3)
+    torch.testing.assert_close(after, latents[:, : int(lengths[0])], atol=1e-5, rtol=0)

@@ -78,4 +78,4 @@ def minimum_phase(log_magnitude: Tensor) -> Tensor:
     fold = torch.zeros(size, 1, device=log_magnitude.device)
     fold[0] = fold[size // 2] = 1.0
     fold[1 : size // 2] = 2.0
-    return torch.fft.rfft(cepstrum * fold, dim=1).exp()
+    return torch.polar(log_magnitude.exp(), torch.fft.rfft(cepstrum * fold, dim=1).imag)
