@@ -20,6 +20,7 @@ from jepa_tts.config import SIZES
 from jepa_tts.corpus import Corpus
 from jepa_tts.model import JepaModel
 from jepa_tts.train import TrainConfig
+from jepa_tts.tts import JepaTTS
 from jepa_tts.vocoder import Vocoder
 
 
@@ -135,3 +136,10 @@ def test_a_new_model_knows_the_named_speakers(training_cache: Path, tmp_path: Pa
     assert first.config.width == SIZES["tiny"].width
     for name, tensor in first.state_dict().items():
         assert torch.equal(again.state_dict()[name], tensor), name
+
+
+def test_training_can_start_from_what_ships(package: Path, tts: JepaTTS) -> None:
+    model, vocoder = load_model(package), load_vocoder(package / "vocoder")
+    for mine, packed in ((model, tts.model), (vocoder, tts.vocoder)):
+        for name, tensor in packed.state_dict().items():
+            torch.testing.assert_close(mine.state_dict()[name], tensor, atol=1e-3, rtol=1e-2)

@@ -13,9 +13,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from jepa_tts.compression import decompress
 from jepa_tts.config import SIZES, JepaConfig
 from jepa_tts.model import JepaModel
 from jepa_tts.vocoder import Vocoder, VocoderConfig
+from voice_data.artefact import load_artefact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,40 +73,47 @@ def save_model(model: JepaModel | Vocoder, folder: Path, kind: str = "jepa-tts")
 
 
 def load_model(folder: Path) -> JepaModel:
-    """The model in ``folder``.
+    """The model in ``folder``: of a training run, or a packed one, which is verified.
 
     Raises:
         FileNotFoundError: if it holds none.
         ValueError: for an unknown key or weights that do not fit the configuration.
     """
-    model = JepaModel(JepaConfig.from_dict(_described(folder)))
-    _fill(model, folder / "model.safetensors")
+    model = JepaModel(JepaConfig.from_dict(_described(folder)["config"]))
+    _fill(model, folder)
     return model
 
 
 def load_vocoder(folder: Path) -> Vocoder:
-    """The vocoder in ``folder``, as :func:`save_model` wrote it.
+    """The vocoder in ``folder``: of a training run, or a packed one, which is verified.
 
     Raises:
         FileNotFoundError: if it holds none.
         ValueError: for an unknown key or weights that do not fit the configuration.
     """
-    vocoder = Vocoder(VocoderConfig.from_dict(_described(folder)))
-    _fill(vocoder, folder / "model.safetensors")
+    vocoder = Vocoder(VocoderConfig.from_dict(_described(folder)["config"]))
+    _fill(vocoder, folder)
     return vocoder
 
 
 def _described(folder: Path) -> Mapping[str, Any]:
     path = folder / "config.json"
     try:
-        return json.loads(path.read_text("utf-8"))["config"]
+        described = json.loads(path.read_text("utf-8"))
+        described["config"]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{path} does not describe a model: {error!r}; save it again") from error
+    return described
 
 
-def _fill(model: JepaModel | Vocoder, path: Path) -> None:
+def _fill(model: JepaModel | Vocoder, folder: Path) -> None:
+    path = folder / "model.safetensors"
     try:
-        model.load_state_dict(load_file(path))
+        if "format" in _described(folder):
+            tensors = decompress(load_artefact(folder).tensors)
+        else:
+            tensors = load_file(path)
+        model.load_state_dict(tensors)
     except SafetensorError as error:
         raise ValueError(f"{path} cannot be read ({error}): copy it again") from error
     except RuntimeError as error:
