@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,15 @@ def load_vocoder(folder: Path) -> Vocoder:
     vocoder = Vocoder(VocoderConfig.from_dict(_described(folder)["config"]))
     _fill(vocoder, folder)
     return vocoder
+
+
+def hash_weights(model: nn.Module) -> str:
+    """SHA-256 over the names and values of a model's weights."""
+    digest = sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _described(folder: Path) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ import torch
 
 from jepa_tts import engine
 from jepa_tts.catalogue import located
+from jepa_tts.checkpoint import hash_weights
 from jepa_tts.pack import load_package, save_package
 from jepa_tts.prompt import Voice, VoiceError, as_clip, encode, hear
 from jepa_tts.script import sentences
@@ -122,13 +123,7 @@ class JepaTTS:
     def weights_sha256(self) -> str:
         """The hash that binds exported voices to this model."""
         if not self._weights_sha256:
-            from hashlib import sha256
-
-            digest = sha256()
-            for name, tensor in sorted(self.model.state_dict().items()):
-                digest.update(name.encode())
-                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-            self._weights_sha256 = digest.hexdigest()
+            self._weights_sha256 = hash_weights(self.model)
         return self._weights_sha256
 
     def speak(
@@ -183,7 +178,7 @@ class JepaTTS:
         """
         clip = as_clip(audio)
         latents = encode(self.model, clip)
-        return self._cut(self._sound(latents, _generator(seed)), clip)
+        return self._cut(self._sound(latents, torch.Generator().manual_seed(seed)), clip)
 
     def predict(
         self,
@@ -215,7 +210,7 @@ class JepaTTS:
             lengths = torch.tensor([frames], device=self.device)
             plan = plan._replace(durations=plan.durations * (frames / total), lengths=lengths)
             latents = self.model.predict(plan, history).latents
-        return self._cut(self._sound(latents, _generator(seed)), clip)
+        return self._cut(self._sound(latents, torch.Generator().manual_seed(seed)), clip)
 
     def export_voice(
         self,
@@ -280,7 +275,7 @@ class JepaTTS:
     def _spoken(
         self, pieces: list[str], vector: Tensor, speed: float, seed: int
     ) -> Iterator[Audio]:
-        generator = _generator(seed)
+        generator = torch.Generator().manual_seed(seed)
         for piece in pieces:
             with torch.inference_mode():
                 plan = self.model.plan(self._ids(piece), vector, speed)
@@ -299,10 +294,6 @@ class JepaTTS:
     def _cut(self, made: Audio, clip: Audio) -> Audio:
         length = round(len(clip.samples) * self.sample_rate / clip.rate)
         return Audio(np.ascontiguousarray(made.samples[:length]), self.sample_rate)
-
-
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 _CARD = "# A voice of jepa-tts\n\nSee config.json for data, licence and settings.\n"
