@@ -97,7 +97,7 @@ def load_vocoder(folder: Path) -> Vocoder:
     return vocoder
 
 
-def hash_weights(model: nn.Module) -> str:
+def hash_weights(model: JepaModel) -> str:
     """SHA-256 over the names and values of a model's weights."""
     digest = sha256()
     for name, tensor in sorted(model.state_dict().items()):
