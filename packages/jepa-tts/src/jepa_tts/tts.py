@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from jepa_tts.config import JepaConfig
-    from jepa_tts.model import JepaModel, Plan
+    from jepa_tts.model import JepaModel
     from jepa_tts.vocoder import Vocoder
     from voice_data.artefact import Provenance
 
@@ -51,7 +51,6 @@ class JepaTTS:
         self.model, self.vocoder = model, vocoder
         self.provenance = provenance
         self._weights_sha256 = weights_sha256
-        self._prepared: engine.Weights | None = None
 
     @classmethod
     def from_pretrained(
@@ -280,13 +279,8 @@ class JepaTTS:
         for piece in pieces:
             with torch.inference_mode():
                 plan = self.model.plan(self._ids(piece), vector, speed)
-                latents = self._latents(plan)
+                latents = engine.generate(self.model, plan)
             yield self._sound(latents, generator)
-
-    def _latents(self, plan: Plan) -> Tensor:
-        if engine.can_run(self.model):
-            self._prepared = engine.prepare(self.model, self._prepared)
-        return engine.generate(self.model, plan, self._prepared)
 
     def _ids(self, text: str) -> Tensor:
         return collate_text([text]).to(self.device)
