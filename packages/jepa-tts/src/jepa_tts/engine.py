@@ -256,8 +256,7 @@ def _qkv(linear: nn.Linear, heads: int) -> Sequence[Tensor]:
 
 def _normed(norm: nn.Module, weight: Tensor, bias: Tensor, scale: float = 1.0) -> _Affine:
     """A linear layer after a norm, times ``scale``, as a linear layer after :func:`_standard`."""
-    gain, shift = _array(norm.weight), _array(norm.bias)  # pyright: ignore[reportArgumentType]
-    matrix = _array(weight)
+    gain, shift, matrix = map(_array, (norm.weight, norm.bias, weight))  # pyright: ignore
     return _Affine(
         np.ascontiguousarray((matrix * gain).T * np.float32(scale)),
         (_array(bias) + matrix @ shift) * np.float32(scale),
