@@ -174,7 +174,7 @@ def _standard(x: np.ndarray) -> np.ndarray:
 
 
 def _gelu(scaled: np.ndarray) -> np.ndarray:
-    """The exact GELU of sqrt(2) times ``scaled``, divided by sqrt(2); the weights make up for both.
+    """The exact GELU of sqrt(2) times ``scaled``, times sqrt(2); the weights make up for both.
 
     NumPy has no error function. For one row, torch's fused GELU costs four times as much as this.
     """
