@@ -20,12 +20,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import random
 import re
 import zlib
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -47,7 +49,15 @@ class Voice:
     resample: float = 1.0  # pitch and formants together; the rate is compensated
     pitch: float = 1.0  # WORLD: pitch alone
     formants: float = 1.0  # WORLD: formants alone
+    intonation: float = 1.0  # WORLD: exponent of the pitch around its median
+    breath: float = 1.0  # WORLD: exponent of the aperiodicity; below one is breathier
+    tilt: float = 0.0  # dB per octave from 200 Hz to 8 kHz
     speed: float = 1.0
+
+    @property
+    def bent_by_world(self) -> bool:
+        """Whether the slow vocoder is needed."""
+        return (self.pitch, self.formants, self.intonation, self.breath) != (1.0, 1.0, 1.0, 1.0)
 
 
 CAST = {
@@ -58,8 +68,8 @@ CAST = {
     "adam": Voice(teacher="hibari", hours=1.8, pitch=0.58, formants=0.86),
     "bass": Voice(teacher="joe", hours=1.4, resample=0.84, speed=0.85),
 }
-VIRTUAL_SPEAKERS = 24
-VIRTUAL_HOURS = 1.5
+VIRTUAL_SPEAKERS = 240
+VIRTUAL_HOURS = 8.0
 LICENCE = {
     "hibari": "Apache-2.0 (hibari-tts 0.2.1); text: WordNet 3.0 licence",
     "joe": "CC0-1.0 (piper voice en_US-joe-medium); text: WordNet 3.0 licence",
@@ -228,45 +238,59 @@ def speak(job: Job) -> Speech:
     if job.voice.resample != 1.0:
         samples = soxr.resample(samples, RATE, RATE / job.voice.resample)
         seconds = seconds / job.voice.resample
-    if job.voice.pitch != 1.0 or job.voice.formants != 1.0:
-        samples = world(samples, job.voice.pitch, job.voice.formants)
+    if job.voice.bent_by_world:
+        samples = world(samples, job.voice)
+    if job.voice.tilt:
+        samples = tilt(samples, job.voice.tilt)
     return Speech(samples, speech.phonemes, seconds.tolist())
 
 
-def world(samples: np.ndarray, pitch: float, formants: float) -> np.ndarray:
-    """Pitch and formants scaled separately with the WORLD vocoder (Morise et al., 2016)."""
+def world(samples: np.ndarray, voice: Voice) -> np.ndarray:
+    """Pitch, formants and breath scaled separately by the vocoder WORLD (Morise et al., 2016)."""
     import pyworld
 
     x = samples.astype(np.float64)
     f0, times = pyworld.dio(x, RATE, frame_period=8.0)
     f0 = pyworld.stonemask(x, f0, times, RATE)
     envelope = pyworld.cheaptrick(x, f0, times, RATE)
-    aperiodicity = pyworld.d4c(x, f0, times, RATE)
-    bins = np.arange(envelope.shape[1]) / formants
+    aperiodicity = pyworld.d4c(x, f0, times, RATE) ** voice.breath
+    voiced = f0 > 0
+    if voiced.any():
+        median = float(np.median(f0[voiced]))
+        f0[voiced] = median * (f0[voiced] / median) ** voice.intonation
+    bins = np.arange(envelope.shape[1]) / voice.formants
     low = np.clip(bins.astype(int), 0, envelope.shape[1] - 2)
     part = np.clip(bins - low, 0.0, 1.0)
-    bent = [np.exp((1 - part) * np.log(e[low]) + part * np.log(e[low + 1])) for e in envelope]
-    out = pyworld.synthesize(f0 * pitch, np.ascontiguousarray(bent), aperiodicity, RATE, 8.0)
+    logs = np.log(envelope)
+    bent = np.exp((1 - part) * logs[:, low] + part * logs[:, low + 1])
+    bent = np.ascontiguousarray(bent)
+    out = pyworld.synthesize(f0 * voice.pitch, bent, aperiodicity, RATE, 8.0)
     return np.pad(out, (0, max(0, len(x) - len(out))))[: len(x)].astype(np.float32)
+
+
+def tilt(samples: np.ndarray, slope: float) -> np.ndarray:
+    """The spectrum tilted by ``slope`` dB per octave between 200 Hz and 8 kHz."""
+    spectrum = np.fft.rfft(samples)
+    octaves = np.log2(np.clip(np.fft.rfftfreq(len(samples), 1 / RATE), 200.0, 8_000.0) / 1_000.0)
+    spectrum *= 10.0 ** (slope * octaves / 20.0)
+    return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
 
 
 # -- the corpus ---------------------------------------------------------------------------------
 
 
-def plan(pool: list[str], scale: float) -> list[Job]:
+def plan(pool: list[str], scale: float, part: str = "all") -> list[Job]:
     """Which voice says what: every sentence once, until each voice has its hours (estimated)."""
-    cast = dict(CAST)
-    rng = random.Random(SEED)
-    for index in range(VIRTUAL_SPEAKERS):
-        teacher = "hibari" if index % 3 else "joe"
-        low, high = (0.74, 1.34) if teacher == "hibari" else (0.76, 1.24)
-        cast[f"virtual-{index:02d}"] = Voice(
-            teacher=teacher,
-            hours=VIRTUAL_HOURS / VIRTUAL_SPEAKERS,
-            resample=round(rng.uniform(low, high), 3),
-            speed=round(rng.uniform(0.85, 1.15), 3),
-        )
-    texts, jobs = iter(pool), []
+    texts = iter(pool)
+    named = _jobs(CAST, texts, scale)
+    virtual = _jobs(virtual_cast(random.Random(SEED)), texts, scale)
+    jobs = {"all": named + virtual, "named": named, "virtual": virtual}[part]
+    random.Random(SEED + 1).shuffle(jobs)
+    return jobs
+
+
+def _jobs(cast: dict[str, Voice], texts: Iterator[str], scale: float) -> list[Job]:
+    jobs = []
     for speaker, voice in cast.items():
         seconds, count = 0.0, 0
         while seconds < voice.hours * 3600 * scale:
@@ -274,9 +298,45 @@ def plan(pool: list[str], scale: float) -> list[Job]:
             seconds += 0.3 + len(text) / (CHARACTERS_PER_SECOND[voice.teacher] * voice.speed)
             jobs.append(Job(f"{speaker}-{count:05d}", speaker, voice, text))
             count += 1
-    order = random.Random(SEED + 1)
-    order.shuffle(jobs)
     return jobs
+
+
+def virtual_cast(rng: random.Random) -> dict[str, Voice]:
+    """Speakers with drawn settings: every second one resampled, the others bent by WORLD."""
+    cast = {}
+    for index in range(VIRTUAL_SPEAKERS):
+        teacher = "joe" if index % 3 == 0 else "hibari"
+        low, high = (0.74, 1.34) if teacher == "hibari" else (0.76, 1.24)
+        settings = {"resample": _between(rng, low, high)}
+        if index % 2:
+            settings = _world_settings(rng, teacher)
+        cast[f"virtual-{index:03d}"] = Voice(
+            teacher=teacher,
+            hours=VIRTUAL_HOURS / VIRTUAL_SPEAKERS,
+            tilt=round(rng.uniform(-1.8, 1.8), 3),
+            speed=_between(rng, 0.82, 1.22),
+            **settings,
+        )
+    return cast
+
+
+def _world_settings(rng: random.Random, teacher: str) -> dict[str, float]:
+    other_sex = rng.random() < 0.5
+    pitch, formants = (0.8, 1.2), (0.92, 1.08)
+    if other_sex:
+        male, female = ((0.48, 0.68), (0.82, 0.92)), ((1.5, 1.95), (1.08, 1.2))
+        pitch, formants = male if teacher == "hibari" else female
+    return {
+        "pitch": _between(rng, *pitch),
+        "formants": _between(rng, *formants),
+        "intonation": _between(rng, 0.6, 1.5),
+        "breath": _between(rng, 0.45, 1.0),
+    }
+
+
+def _between(rng: random.Random, low: float, high: float) -> float:
+    """Uniform in the logarithm."""
+    return round(math.exp(rng.uniform(math.log(low), math.log(high))), 3)
 
 
 def make(jobs: list[Job], out: Path, shard: Path) -> int:
@@ -310,11 +370,18 @@ def make(jobs: list[Job], out: Path, shard: Path) -> int:
                 "extra": {
                     "phonemes": speech.phonemes,
                     "seconds": [round(s, 4) for s in speech.seconds],
+                    "settings": settings(job.voice),
                 },
             }
         )
     write_lines(shard, [json.dumps(r, ensure_ascii=False) + "\n" for r in rows])
     return len(rows)
+
+
+def settings(voice: Voice) -> list[str]:
+    """What was done to the teacher, as ``name=value``."""
+    values = {k: v for k, v in asdict(voice).items() if k not in ("teacher", "hours")}
+    return [f"teacher={voice.teacher}", *(f"{name}={value}" for name, value in values.items())]
 
 
 def lexicon() -> list[dict[str, str]]:
@@ -345,9 +412,10 @@ def write_lines(path: Path, rows: list[str]) -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--scale", default=1.0, show_default=True, help="Share of the planned hours.")
 @click.option("--workers", default=os.cpu_count(), show_default=True)
-def main(wordnet: Path, out: Path, scale: float, workers: int) -> None:
+@click.option("--part", type=click.Choice(["all", "named", "virtual"]), default="all")
+def main(wordnet: Path, out: Path, scale: float, workers: int, part: str) -> None:
     """Make the teacher corpus in OUT."""
-    jobs = plan(sentences(wordnet), scale)
+    jobs = plan(sentences(wordnet), scale, part)
     shards = out / "shards"
     shards.mkdir(parents=True, exist_ok=True)
     todo = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from voice_data.dataset import Example
 
 GROUP = "voice_data.speech_models"
-_MEMBERS = ("sample_rate", "network", "collate", "loss", "speak", "stream")
+_MEMBERS = (
+    "sample_rate", "network", "weights_sha256", "targets", "context",
+    "encode", "length", "condition", "collate", "loss", "trace", "speak", "stream",
+)  # fmt: skip
+
+Encoded = Mapping[str, "torch.Tensor"]
+"""One clip as a model trains on it: named tensors without padding, made once and cached."""
+
+Condition = Mapping[str, "torch.Tensor"]
+"""A voice as a model is told it (a speaker vector, reference codes, a style), without a batch."""
+
+Path = Literal["loss", "cached", "uncached"]
 
 
 class SpeechModelError(ValueError):
@@ -31,6 +42,19 @@ class Loss:
 
     total: torch.Tensor
     parts: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """What a model puts out and what it should have, position by position.
+
+    ``outputs`` [B, T, ...] are logits or regressed values, ``labels`` [B, T, ...] the units (or
+    values) that they are compared with, ``mask`` [B, T] is True where a position counts.
+    """
+
+    outputs: torch.Tensor
+    labels: torch.Tensor
+    mask: torch.Tensor
 
 
 class SpeechModel(Protocol):
@@ -46,20 +70,66 @@ class SpeechModel(Protocol):
         """The module with the weights; adapters target its linear layers."""
         ...
 
-    def collate(self, examples: Sequence[Example]) -> Any:
-        """A batch that :meth:`loss` takes, from clips at ``sample_rate``."""
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of the base weights, which binds adapters to them."""
+        ...
+
+    @property
+    def targets(self) -> Mapping[str, tuple[str, ...]]:
+        """Presets of target modules for adapters, as suffixes of module names; the first is the
+        default.
+        """
+        ...
+
+    @property
+    def context(self) -> int | None:
+        """The largest :meth:`length` that the network takes, ``None`` without a bound."""
+        ...
+
+    def encode(self, example: Example) -> Encoded:
+        """The part of a training example that no adapter changes; deterministic.
+
+        Raises:
+            SpeechModelError: for a clip at another rate, too short, too long or without text.
+        """
+        ...
+
+    def length(self, encoded: Encoded) -> int:
+        """Steps of the network that a clip takes: what a batch's budget counts."""
+        ...
+
+    def condition(self, encoded: Sequence[Encoded]) -> Condition:
+        """The voice of some clips of one speaker, as far as the base model can be told it."""
+        ...
+
+    def collate(
+        self, encoded: Sequence[Encoded], conditions: Sequence[Condition] | None = None
+    ) -> Any:
+        """A padded batch for :meth:`loss`; without ``conditions`` each clip conditions itself."""
         ...
 
     def loss(self, batch: Any) -> Loss:
         """The training loss of a batch; randomness comes from torch's default generator only."""
         ...
 
-    def speak(self, text: str, *, voice: str | None = None, seed: int | None = None) -> Audio:
+    def trace(self, batch: Any, path: Path = "loss") -> Trace:
+        """What :meth:`loss` compares with what; or the same along the path of generation.
+
+        With ``"cached"`` or ``"uncached"`` the code that :meth:`speak` runs is fed the batch's true
+        units one step at a time, with and without its cache: ``labels`` are then the units that it
+        is fed next. Training is aligned with generation when all three are equal.
+        """
+        ...
+
+    def speak(
+        self, text: str, *, voice: str | Condition | None = None, seed: int | None = None
+    ) -> Audio:
         """The whole of ``text`` as sound; equal arguments with a ``seed`` give equal sound."""
         ...
 
     def stream(
-        self, text: str, *, voice: str | None = None, seed: int | None = None
+        self, text: str, *, voice: str | Condition | None = None, seed: int | None = None
     ) -> Iterator[Audio]:
         """The same sound in pieces, each as soon as it is ready."""
         ...
