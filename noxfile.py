@@ -16,6 +16,7 @@ import nox
 ROOT = Path(__file__).parent
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+CONFLICTING = ["qwen", "unsloth"]  # extras that pin what others need newer
 
 
 def enable_pyenv() -> None:
@@ -51,6 +52,7 @@ nox.options.sessions = [
     "lint",
     "typecheck",
     *(f"tests-{python}({package})" for python in default_pythons() for package in PACKAGES),
+    "qwen",
     "integration",
     *(f"build({package})" for package in PACKAGES),
 ]
@@ -107,8 +109,16 @@ def minimums(session: nox.Session, package: str) -> None:
 @nox.session(python=MAIN)
 def integration(session: nox.Session) -> None:
     """What needs two packages, an app or the repository itself."""
-    sync(session, "--group=test", "--all-packages", "--all-extras")
+    apart = [f"--no-extra={extra}" for extra in CONFLICTING]
+    sync(session, "--group=test", "--all-packages", "--all-extras", *apart)
     session.run("pytest", "tests", "apps", *session.posargs)
+
+
+@nox.session(python=MAIN)
+def qwen(session: nox.Session) -> None:
+    """The family of tts-lora whose package cannot share an environment with the others."""
+    sync(session, "--package=tts-lora", "--extra=qwen", "--group=test", *fresh_members())
+    session.run("pytest", "packages/tts-lora/tests/test_qwen3_tts.py", *session.posargs)
 
 
 @nox.session(python=MAIN, reuse_venv=False)
