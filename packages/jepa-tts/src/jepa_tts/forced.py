@@ -35,12 +35,11 @@ def forced_cache(
 ) -> int:
     """Write a cache of every row whose pitch was measured, twice: true mel and predicted mel.
 
-    Returns the number of rows. Only rows of named voices are predicted.
+    Returns the number of rows. The voice of an unnamed speaker is heard from the row itself.
     """
     out.mkdir(parents=True, exist_ok=True)
-    pitch, names = corpus.pitch, model.config.speakers
+    pitch = corpus.pitch
     rows = [i for i, r in enumerate(corpus.rows) if not np.isnan(pitch[r.start])]
-    rows = [i for i in rows if corpus.rows[i].speaker in names]
     rows.sort(key=lambda i: corpus.rows[i].frames)
     generator = torch.Generator().manual_seed(seed)
     deviation = torch.from_numpy(np.asarray(corpus.latents[:200_000], np.float32).std(0))
@@ -73,7 +72,10 @@ def predict_mels(
 ) -> list[np.ndarray]:
     """Teacher-forced log-mels [F, M] of some rows, with noise on the history."""
     data = corpus.text_audio(rows, model.config.speakers)
-    voice = model.voices.lookup(data.voices)
+    mask = torch.arange(data.latents.shape[1]) < data.lengths[:, None]
+    heard = model.voices.hear(data.latents, mask)
+    named = model.voices.lookup(data.voices.clamp_min(0))
+    voice = torch.where((data.voices >= 0)[:, None], named, heard)
     text = model.text_encoder(data.ids)
     plan = Plan(text, data.ids != PAD, voice, data.durations, data.lengths)
     noise = torch.randn(data.latents.shape, generator=generator) * deviation * HISTORY_NOISE
