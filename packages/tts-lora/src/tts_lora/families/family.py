@@ -1,0 +1,104 @@
+"""What the families that speak a text sentence by sentence have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from tts_lora.families.clip import sentences
+from tts_lora.families.weights import evaluating, seeded, weights_sha256
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from voice_data.audio import Audio
+    from voice_data.manifest import Utterance
+    from voice_data.speech import Condition
+
+
+class Family(ABC):
+    """The parts of a :class:`voice_data.speech.SpeechModel` that do not depend on the network."""
+
+    def __init__(self, network: Any) -> None:
+        self._network = network
+
+    @property
+    @abstractmethod
+    def sample_rate(self) -> int:
+        """Hz of what it reads and speaks."""
+
+    @property
+    def network(self) -> Any:
+        """The module whose linear layers adapters target."""
+        return self._network
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """Hash of the base weights, whatever adapters sit on them."""
+        return weights_sha256(self._network)
+
+    def speak(
+        self, text: str, *, voice: str | Condition | None = None, seed: int | None = None
+    ) -> Audio:
+        """The whole text as one sound.
+
+        Raises:
+            TextError: if there is nothing to speak.
+            SpeechModelError: if the voice is unknown.
+        """
+        import numpy as np
+
+        from voice_data.audio import Audio
+
+        pieces = list(self.stream(text, voice=voice, seed=seed))
+        return Audio(np.concatenate([piece.samples for piece in pieces]), self.sample_rate)
+
+    def stream(
+        self, text: str, *, voice: str | Condition | None = None, seed: int | None = None
+    ) -> Iterator[Audio]:
+        """The same sound sentence by sentence."""
+        import torch
+
+        from voice_data.audio import Audio
+
+        for index, part in enumerate(self._parts(text)):
+            drawn = seeded(None if seed is None else seed + index)
+            with drawn, evaluating(self._network), torch.no_grad():
+                samples = self._sound(part, voice)
+            yield Audio(samples.float().cpu().numpy(), self.sample_rate)
+
+    @abstractmethod
+    def _units(self, text: str) -> int:
+        """How many of the network's units a text has."""
+
+    @property
+    @abstractmethod
+    def _most_units(self) -> int:
+        """How many it takes at once."""
+
+    @abstractmethod
+    def _sound(self, text: str, voice: str | Condition | None) -> Tensor:
+        """Samples [S] of one sentence; called in inference mode."""
+
+    def _parts(self, text: str) -> list[str]:
+        from voice_data.text import normalize
+
+        return sentences(normalize(text), self._units, self._most_units)
+
+    def _here(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The batch where the network is."""
+        device = next(self._network.parameters()).device
+        return {name: value.to(device) for name, value in batch.items()}
+
+
+def normal(utterance: Utterance) -> str:
+    """The text of a clip as it is spoken.
+
+    Raises:
+        TextError: if nothing is left to be spoken.
+    """
+    from voice_data.text import normalize
+
+    return normalize(utterance.text, utterance.language or "en")
