@@ -52,6 +52,7 @@ class Voice:
     intonation: float = 1.0  # WORLD: exponent of the pitch around its median
     breath: float = 1.0  # WORLD: exponent of the aperiodicity; below one is breathier
     tilt: float = 0.0  # dB per octave from 200 Hz to 8 kHz
+    band: int = RATE // 2  # Hz that the channel lets through: a telephone is a voice too
     speed: float = 1.0
 
     @property
@@ -70,6 +71,8 @@ CAST = {
 }
 VIRTUAL_SPEAKERS = 240
 VIRTUAL_HOURS = 8.0
+BANDS = (12_000, 12_000, 8_000, 12_000, 5_500, 12_000, 8_000, 12_000, 12_000, 4_000)
+"""Hz, by the last digit of a virtual speaker: old recordings and telephones end early."""
 LICENCE = {
     "hibari": "Apache-2.0 (hibari-tts 0.2.1); text: WordNet 3.0 licence",
     "joe": "CC0-1.0 (piper voice en_US-joe-medium); text: WordNet 3.0 licence",
@@ -242,6 +245,9 @@ def speak(job: Job) -> Speech:
         samples = world(samples, job.voice)
     if job.voice.tilt:
         samples = tilt(samples, job.voice.tilt)
+    if job.voice.band < RATE // 2:
+        narrow = soxr.resample(samples, RATE, 2 * job.voice.band)
+        samples = soxr.resample(narrow, 2 * job.voice.band, RATE)
     return Speech(samples, speech.phonemes, seconds.tolist())
 
 
@@ -314,6 +320,7 @@ def virtual_cast(rng: random.Random) -> dict[str, Voice]:
             teacher=teacher,
             hours=VIRTUAL_HOURS / VIRTUAL_SPEAKERS,
             tilt=round(rng.uniform(-1.8, 1.8), 3),
+            band=BANDS[index % len(BANDS)],
             speed=_between(rng, 0.82, 1.22),
             **settings,
         )
