@@ -1,0 +1,92 @@
+"""What is heard in a clip: statistics of its mel spectrogram over the frames with speech.
+
+Letters: M mel bands, F mel frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from voice_data.audio import Audio
+
+RATE = 24_000
+SHORTEST, LONGEST = 1.0, 60.0
+"""Seconds of a clip: below, it is refused; above, its middle is used."""
+MELS = 100
+FEATURES = 4 * MELS
+QUIET = 40.0
+"""dB below the loudest frame from which a frame counts as a pause."""
+SILENCE_DBFS = -55.0
+_FLOOR, _SPREAD = -11.5, 3.0
+_STEADY = 3.0
+"""dB by which the level of speech varies at least, pauses left out (7 to 11 dB is usual)."""
+
+
+class ClipError(ValueError):
+    """A clip in which no voice can be heard; the message says what to record instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """``features`` [4 M]: mean, deviation, skew and mean change per band; and doubts, in words."""
+
+    features: np.ndarray
+    warnings: tuple[str, ...] = ()
+
+
+def hear(audio: Audio) -> Heard:
+    """The features of a clip, whatever its rate and loudness.
+
+    Raises:
+        ClipError: if it is shorter than a second or silent.
+    """
+    from voice_data.audio import rms_dbfs
+
+    if audio.duration < SHORTEST:
+        raise ClipError(
+            f"the clip lasts {audio.duration:.2f} s and at least {SHORTEST:g} s are needed: "
+            "give a longer recording"
+        )
+    if (level := rms_dbfs(audio.samples)) < SILENCE_DBFS:
+        raise ClipError(
+            f"the clip is silent ({level:.0f} dBFS): give a recording of one person speaking"
+        )
+    mel = _mel(_middle(audio if audio.rate == RATE else audio.resample(RATE)))
+    levels = _levels(mel)
+    spoken = levels > levels.max() - QUIET
+    steady = float(levels[spoken].std()) < _STEADY
+    warnings = ("the clip hardly changes: it may be a tone, not speech",) if steady else ()
+    return Heard(features=statistics(mel[spoken]), warnings=warnings)
+
+
+def statistics(mel: np.ndarray) -> np.ndarray:
+    """Log-mel [F, M] -> [4 M], each about zero and of about unit size; loudness is taken out."""
+    x = (mel - mel.mean()) / _SPREAD
+    mean, deviation = x.mean(0), x.std(0) + 1e-3
+    skew = (((x - mean) / deviation) ** 3).mean(0)
+    change = np.abs(np.diff(x, axis=0)).mean(0) if len(x) > 1 else np.zeros_like(mean)
+    parts = (mean, 3 * (deviation - 0.6), np.tanh(skew / 2), 6 * (change - 0.25))
+    return np.concatenate(parts).astype(np.float32)
+
+
+def _middle(audio: Audio) -> np.ndarray:
+    most = int(LONGEST * audio.rate)
+    start = max(0, (len(audio.samples) - most) // 2)
+    return audio.samples[start : start + most]
+
+
+def _mel(samples: np.ndarray) -> np.ndarray:
+    import torch
+
+    from voice_data.mel import log_mel
+
+    return log_mel(torch.from_numpy(np.ascontiguousarray(samples))[None])[0].T.numpy()
+
+
+def _levels(mel: np.ndarray) -> np.ndarray:
+    """The level of every frame, [F], in dB."""
+    return 10.0 * np.log10(np.exp(2.0 * np.maximum(mel, _FLOOR)).sum(1))
