@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 from voice_data.audio import Audio, write
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `from pulse_voice import ...`
 
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 

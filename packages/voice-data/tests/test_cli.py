@@ -21,7 +21,7 @@ from voice_data.audio import Audio, read, write
 from voice_data.formats import DIALECTS, read_dataset
 from voice_data.manifest import Utterance, read_manifest, write_manifest
 
-COMMANDS = ["prepare", "validate", "convert", "segment", "split", "stats", "score"]
+COMMANDS = ["prepare", "validate", "convert", "segment", "split", "stats", "describe", "score"]
 
 
 def run(*words: str | Path) -> Result:

@@ -11,6 +11,7 @@ from voice_data import __version__
 from voice_data.console import configured, job, json_text, load, out_option, seeded, show, with_json
 
 if TYPE_CHECKING:
+    from voice_data.describe.annotation import Described
     from voice_data.pipeline import Prepared
     from voice_data.verdict import Report
 
@@ -173,6 +174,41 @@ def stats(source: Path, dialect: str | None, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("source", required=False, type=click.Path(exists=True, path_type=Path))
+@DIALECT
+@out_option("The new manifest, in the folder of SOURCE.", required=False)
+@click.option("--language", "languages", default="en,ko", show_default=True, help="Of: en, ko.")
+@click.option("--count", type=click.IntRange(min=1), help="Sentences per clip and language: 4.")
+@click.option("--per", type=click.Choice(("clip", "speaker")), help="Whose voice is described.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes.")
+@click.option("--edges", is_flag=True, help="Only print the tags, their edges and sources.")
+@seeded
+@with_json
+@job
+def describe(
+    source: Path | None, dialect: str | None, out: Path | None, edges: bool, as_json: bool,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Measure the voices of SOURCE and describe them: tags and sentences.
+
+    SOURCE is a data set, a folder of audio or one audio file, and only read. An interrupted call
+    goes on where it stopped.
+    """
+    from voice_data.describe.annotation import DescribeConfig, annotate
+    from voice_data.describe.tags import edge_table, edge_values
+
+    if edges:
+        show(edge_values(), edge_table(), as_json)
+        return
+    if source is None:
+        raise click.UsageError("SOURCE is missing: name a data set, a folder or an audio file")
+    options["languages"] = f"[{options['languages']}]"
+    settings = load(DescribeConfig, None, (), options)
+    done = annotate(source, out, settings, dialect=dialect, progress=True)
+    show(done.to_dict(), described_lines(done), as_json)
+
+
+@main.command()
 @click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @out_option("Write scores.csv, scores.json and scores.png into this folder.", required=False)
 @click.option("--metric", "metrics", multiple=True, type=click.Choice(METRICS), help="One of them.")
@@ -217,3 +253,14 @@ def prepared_lines(done: Prepared) -> list[str]:
     lines = [f"left out  {name}  {reason}" for name, reason in done.skipped.items()]
     size = f"{done.clips} clips, {done.seconds / 3600:.2f} h"
     return [*lines, f"{size}, {len(done.skipped)} left out: {done.folder}"]
+
+
+def described_lines(done: Described) -> list[str]:
+    """Every voice with its tags and sentences, or with a manifest only the counts."""
+    lines = [f"left out  {name}  {reason}" for name, reason in done.skipped.items()]
+    if done.path is not None:
+        return [*lines, f"{len(done.voices)} clips described, {len(done.skipped)} not: {done.path}"]
+    for voice in done.voices:
+        lines += [f"{voice.utterance.id}  {', '.join(voice.tags.to_list())}"]
+        lines += [f"  {description.text}" for description in voice.descriptions]
+    return lines
