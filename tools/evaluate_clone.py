@@ -1,0 +1,207 @@
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["click", "jepa-tts", "tqdm", "tts-lora[metrics,train]", "voice-data[metrics]"]
+#
+# [tool.uv]
+# constraint-dependencies = ["torch==2.11.0", "torchaudio==2.11.0"]
+#
+# [[tool.uv.dependency-metadata]]
+# name = "resemblyzer"
+# version = "0.1.4"
+# requires-dist = [
+#   "librosa>=0.9.1", "numpy>=1.10.1", "scipy>=1.2.1", "torch>=1.0.1", "webrtcvad-wheels>=2.0.14",
+# ]
+#
+# [tool.uv.sources]
+# jepa-tts = { path = "../packages/jepa-tts", editable = true }
+# tts-lora = { path = "../packages/tts-lora", editable = true }
+# voice-data = { path = "../packages/voice-data", editable = true }
+# ///
+"""How much of a person an adapter learns, by the number of recordings.
+
+    uv run tools/evaluate_clone.py --recordings corpora/prompts-prepared/manifest.jsonl \\
+        --speaker allison-en --clips 50 --clips 200 --clips 0 --out runs/clone
+
+For each number of clips (0: all) it runs tts-lora's own commands (prepare, train, validate) and
+gathers a table: word error rate, similarity with its ceiling and with the base that is only told
+the voice, predicted MOS, time and peak memory of the training. The held-out sentences are the same
+for every number, longer than 2.5 s, and no training clip has the text of one. A row that is done
+is not made again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from voice_data.manifest import Utterance, read_manifest, write_manifest
+from voice_data.storage import write_text
+
+SHORTEST_JUDGED = 2.5  # s: speaker encoders need as much
+FIGURES = ("similarity", "similarity_ceiling", "wer", "distillmos", "dnsmos")
+
+
+class Cost(NamedTuple):
+    """Of one command: wall-clock seconds and peak resident memory in MB."""
+
+    seconds: float
+    megabytes: float
+
+
+def choose(items: Sequence[Utterance], held_out: int, clips: int) -> list[Utterance]:
+    """The held-out sentences, marked ``validation``, and ``clips`` others (0: all) of other texts.
+
+    The choice depends on ids and texts alone; a smaller set is a part of a larger one.
+
+    Raises:
+        UsageError: if there are too few recordings.
+    """
+    order = sorted(items, key=lambda item: sha256(item.id.encode()).hexdigest())
+    long = [item for item in order if (item.duration or 0.0) >= SHORTEST_JUDGED]
+    judged = {item.text.lower().strip(" .!?"): item for item in reversed(long)}
+    kept = list(judged.items())[:held_out]
+    texts = {text for text, _ in kept}
+    rest = [item for item in order if item.text.lower().strip(" .!?") not in texts]
+    if len(kept) < held_out or len(rest) < max(2, clips):
+        raise click.UsageError(
+            f"{len(kept)} sentences can be held out and {len(rest)} recordings remain: "
+            f"ask for fewer than {held_out} and {clips}"
+        )
+    rest = rest[:clips] if clips else rest
+    return [_with(item, "validation") for _, item in kept] + [_with(item, "train") for item in rest]
+
+
+def _with(item: Utterance, split: str) -> Utterance:
+    from dataclasses import replace
+
+    return replace(item, split=split)
+
+
+def run(*words: str, log: Path) -> Cost:
+    """One command of tts-lora in a process of its own; what it says goes to ``log``.
+
+    Raises:
+        ClickException: if it fails.
+    """
+    start = time.perf_counter()
+    with log.open("w", encoding="utf-8") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tts_lora", *words], stdout=file, stderr=subprocess.STDOUT
+        )
+        _, status, used = os.wait4(process.pid, 0)
+    if os.waitstatus_to_exitcode(status) not in (0, 1 if words[0] == "validate" else 0):
+        raise click.ClickException(f"tts-lora {words[0]} failed: see {log}")
+    return Cost(time.perf_counter() - start, used.ru_maxrss / 1000)
+
+
+def one(
+    items: Sequence[Utterance],
+    source: Path,
+    clips: int,
+    held_out: int,
+    out: Path,
+    train: Sequence[str],
+) -> dict[str, Any]:
+    """Prepare, train and validate with so many clips; the figures of every system."""
+    chosen = choose(items, held_out, clips)
+    folder = out / "source"
+    for item in chosen:
+        target = folder / item.audio
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            os.link(item.path_in(source), target)
+    write_manifest(folder / "manifest.jsonl", chosen)
+    data, adapter, report = out / "data", out / "adapter", out / "report"
+    based = ("--base", "jepa-tts", "--out")
+    prepared = run("prepare", str(folder), *based, str(data), log=out / "prepare.log")
+    words = ("--data", str(data), *based, str(adapter), *train)
+    trained = run("train", *words, log=out / "train.log")
+    words = ("--adapter", str(adapter), "--out", str(report), "--limit", str(held_out))
+    run("validate", *words, "--select", "--json", log=out / "validate.log")
+    learnt = [item for item in chosen if item.split == "train"]
+    found = json.loads((report / "validation.json").read_text("utf-8"))
+    return {
+        "clips": len(learnt),
+        "minutes": round(sum(item.duration or 0.0 for item in learnt) / 60, 2),
+        "held_out": held_out,
+        "prepare_seconds": round(prepared.seconds, 1),
+        "train_seconds": round(trained.seconds, 1),
+        "train_megabytes": round(trained.megabytes),
+        "adapter_bytes": (adapter / "adapter_model.safetensors").stat().st_size,
+        "systems": {row["name"]: _figures(row) for row in found["standings"]},
+        "selected": (found.get("selection") or {}).get("name", ""),
+    }
+
+
+def _figures(row: dict[str, Any]) -> dict[str, float]:
+    kept = {name: row["figures"][name]["mean"] for name in FIGURES if name in row["figures"]}
+    if kept.get("similarity_ceiling"):
+        kept["similarity_share"] = kept["similarity"] / kept["similarity_ceiling"]
+    return {name: round(value, 4) for name, value in kept.items()}
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """The figures as Markdown."""
+    lines = [
+        "| speaker | clips | minutes | system | similarity | of ceiling | WER | MOS | training |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        for name, figures in row["systems"].items():
+            cells = [f"{figures.get(key, float('nan')):.3f}" for key in
+                     ("similarity", "similarity_share", "wer", "distillmos")]  # fmt: skip
+            cost = f"{row['train_seconds']:.0f} s, {row['train_megabytes']} MB"
+            head = [row["speaker"], str(row["clips"]), str(row["minutes"]), name]
+            lines.append("| " + " | ".join([*head, *cells, cost]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+@click.command()
+@click.option("--recordings", type=click.Path(path_type=Path, exists=True), required=True,
+              help="A manifest of real people.")  # fmt: skip
+@click.option("--speaker", "speakers", multiple=True, required=True, help="Whom to learn.")
+@click.option("--clips", "counts", multiple=True, type=int, default=(50, 200, 0), show_default=True)
+@click.option("--held-out", default=40, show_default=True, help="Sentences to judge by.")
+@click.option("--train", "train", multiple=True, metavar="KEY=VALUE", help="Settings of training.")
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+def main(
+    recordings: Path, speakers: tuple[str, ...], counts: tuple[int, ...], held_out: int,
+    train: tuple[str, ...], out: Path,
+) -> None:  # fmt: skip
+    """Learn people from their recordings and print how well it went."""
+    items = read_manifest(recordings)
+    settings = [word for each in train for word in ("--set", each)]
+    rows = []
+    for speaker in speakers:
+        mine = [item for item in items if item.speaker == speaker]
+        if not mine:
+            known = ", ".join(sorted({item.speaker for item in items}))
+            raise click.UsageError(f"nobody is called {speaker!r}; there are {known}")
+        for clips in counts:
+            folder = out / f"{speaker}-{clips or 'all'}"
+            done = folder / "row.json"
+            if not done.exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                row = one(mine, recordings.parent, clips, held_out, folder, settings)
+                row |= {"speaker": speaker, "settings": list(train)}
+                write_text(done, json.dumps(row, indent=2) + "\n")
+            rows.append(json.loads(done.read_text("utf-8")))
+    hardware = {"machine": platform.machine(), "cores": os.cpu_count()}
+    write_text(
+        out / "clone.json", json.dumps({"hardware": hardware, "rows": rows}, indent=2) + "\n"
+    )
+    click.echo(table(rows))
+
+
+if __name__ == "__main__":
+    main()
