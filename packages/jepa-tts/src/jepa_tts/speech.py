@@ -1,23 +1,31 @@
 """The port of voice-data: how other packages train, adapt and hear this model without naming it.
 
-Letters: B batch, N bytes, T latent frames, Z latent dimensions, D width, S samples.
+Letters: B batch, N bytes, T latent frames, F = 4 T mel frames, M mel bands, Z latent dimensions, D
+width.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
+from jepa_tts.adaptation import presets, unadapted
+from jepa_tts.aligner import mismatches
+from jepa_tts.chorus import speak_together
+from jepa_tts.clip import LONGEST_FRAMES, encode_clip
 from jepa_tts.config import STRIDE
-from jepa_tts.losses import masked_mean, prediction_loss, stop_loss
-from jepa_tts.text import collate_text
-from voice_data.speech import Loss, SpeechModelError
-from voice_data.text import normalize
+from jepa_tts.losses import duration_loss, masked_mean, prediction_loss, stop_loss
+from jepa_tts.model import Plan
+from jepa_tts.prompt import WINDOW_FRAMES, Voice
+from jepa_tts.rehearsal import cached, uncached
+from jepa_tts.script import sentences
+from jepa_tts.text import PAD
+from jepa_tts.text_mel import TextMel, noised
+from voice_data.speech import Loss, SpeechModelError, Trace
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,23 +33,18 @@ if TYPE_CHECKING:
     from jepa_tts.tts import JepaTTS
     from voice_data.audio import Audio
     from voice_data.dataset import Example
+    from voice_data.speech import Condition, Encoded, Path
 
-STOP_WEIGHT, TEMPO_WEIGHT = 0.02, 0.1
-HISTORY_NOISE = 0.3
-"""Of each latent dimension's deviation in the batch: what keeps free running on its path."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextMel:
-    """Byte ids [B, N], log-mel [B, M, F] with its ``frames`` [B] latent ones, voice indices [B].
-
-    The voice of a speaker whom the model does not know by name is -1: it is heard from the clip.
-    """
-
-    ids: Tensor
-    mel: Tensor
-    frames: Tensor
-    voices: Tensor
+STOP_WEIGHT, DURATION_WEIGHT = 0.02, 0.3
+"""As the predictor was trained with, so that fine-tuning starts from a minimum."""
+MEL_WEIGHT = 0.2
+"""Of mels' nepers: a sixth of the whole loss of a new voice, so that the embeddings come first."""
+HISTORY_NOISE = 0.8
+"""In training: up to this many deviations of each latent dimension, as the predictor has known."""
+HEARD_WINDOWS = 64
+"""Windows that a voice is heard from at once."""
+JUDGED_CLIPS = 8
+"""Clips by which voices are compared when one is chosen for a speaker."""
 
 
 class JepaSpeech:
@@ -49,6 +52,8 @@ class JepaSpeech:
 
     def __init__(self, tts: JepaTTS) -> None:
         self.tts = tts
+        self._targets = presets(tts.model)
+        self._sha256 = tts.weights_sha256  # taken before anything is adapted
 
     @property
     def sample_rate(self) -> int:
@@ -61,90 +66,196 @@ class JepaSpeech:
         return self.tts.model
 
     @property
+    def weights_sha256(self) -> str:
+        """Hash of the base weights."""
+        return self._sha256
+
+    @property
+    def targets(self) -> Mapping[str, tuple[str, ...]]:
+        """``default``: the predictor's self-attention and feed-forward outputs, and the layers by
+        which embeddings, text and mels come in and go out: 0.97 % of the shipped model at rank 8.
+        ``attention``: all attention of the predictor, 0.81 %. ``all``: every linear layer that
+        speaks, 2.43 %, more than most adapters need; for hours of one voice.
+        """
+        return self._targets
+
+    @property
+    def context(self) -> int:
+        """The most latent frames of a clip."""
+        return LONGEST_FRAMES
+
+    @property
     def voices(self) -> tuple[str, ...]:
         """Names for ``voice``."""
         return self.tts.voices
 
-    def collate(self, examples: Sequence[Example]) -> TextMel:
-        """A batch from clips at :attr:`sample_rate`.
+    def encode(self, example: Example) -> Encoded:
+        """``ids`` [N], ``mel`` [F, M], ``latents`` [T, Z], ``durations`` [N] and ``mismatch`` [].
+
+        The durations come from :func:`jepa_tts.aligner.align`; a clip whose ``mismatch`` exceeds
+        :data:`jepa_tts.aligner.MISMATCH` probably says something else, which is logged.
 
         Raises:
-            SpeechModelError: if there are none, or one has another rate or is shorter than 0.2 s.
+            SpeechModelError: for a clip at another rate, shorter than 0.2 s, longer than
+                :attr:`context`, without text, or with more text than anyone could say.
         """
-        from voice_data.mel import log_mel
+        return encode_clip(self.tts, example)
 
-        if not examples:
-            raise SpeechModelError("there is nothing to collate: a batch needs a clip")
-        config = self.tts.config
-        rows = []
-        for example in examples:
-            self._check(example)
-            samples = torch.from_numpy(example.audio.samples)[None]
-            mel = log_mel(samples, config.mel)[0].T  # [F, M]
-            rows.append(mel[: len(mel) // STRIDE * STRIDE])
-        speakers = [example.utterance.speaker for example in examples]
-        named = [config.speakers.index(s) if s in config.speakers else -1 for s in speakers]
-        utterances = [example.utterance for example in examples]
-        texts = [normalize(each.text, each.language or "en") for each in utterances]
-        return TextMel(
-            ids=collate_text(texts),
-            mel=nn.utils.rnn.pad_sequence(rows, batch_first=True).transpose(1, 2),
-            frames=torch.tensor([len(row) // STRIDE for row in rows]),
-            voices=torch.tensor(named),
-        )
+    def length(self, encoded: Encoded) -> int:
+        """Latent frames."""
+        return len(encoded["latents"])
+
+    def condition(self, encoded: Sequence[Encoded]) -> Condition:
+        """``voice`` [D]: as heard from the clips, or the named voice in which the base model says
+        them more alike (:func:`jepa_tts.aligner.mismatches` of at most eight clips).
+
+        Raises:
+            SpeechModelError: if there are no clips.
+        """
+        self._require(encoded)
+        model, device = self.tts.model, self.tts.device
+        judges = encoded[:: -(-len(encoded) // JUDGED_CLIPS)]
+        with unadapted(model), torch.inference_mode():
+            named = model.voices.table.weight[: len(self.voices)]
+            voices = torch.cat((self._hear(encoded)[None], named))
+            found = [
+                mismatches(model, each["ids"].to(device), each["mel"].to(device), voices)
+                for each in judges
+            ]
+            best = voices[int(torch.stack(found).mean(0).argmin())]
+        return {"voice": best.clone().cpu()}
+
+    def collate(
+        self, encoded: Sequence[Encoded], conditions: Sequence[Condition] | None = None
+    ) -> TextMel:
+        """A padded batch; without ``conditions`` each clip's voice is heard from itself.
+
+        Raises:
+            SpeechModelError: if there are no clips, or a condition is none of this model's.
+        """
+        self._require(encoded)
+        if conditions is None:
+            with unadapted(self.tts.model), torch.no_grad():
+                voices = [self._hear([each]).cpu() for each in encoded]
+        else:
+            voices = [self._vector(condition) for condition in conditions]
+        if len(voices) != len(encoded):
+            raise SpeechModelError(f"{len(encoded)} clips need as many voices, not {len(voices)}")
+        return TextMel.of(encoded, voices)
 
     def loss(self, batch: TextMel) -> Loss:
-        """Next-embedding error under noise, the stop head, and the length of every sentence.
+        """Next-embedding error (under noise in training), stop head, durations and decoded mel.
 
-        The latents are targets and are not trained. Clips come without alignment: the plan's own
-        durations are stretched to the clip, as in :meth:`jepa_tts.tts.JepaTTS.predict`.
+        The true embeddings are targets and are not trained. The mel decoder reads the predicted
+        ones, as in speech, so that it can learn what they lack.
         """
-        model = self.tts.model
-        with torch.no_grad():
-            latents = model.audio_encoder(batch.mel, batch.frames * STRIDE).mean
-        times = torch.arange(latents.shape[1], device=latents.device)
-        mask = times < batch.frames[:, None]
-        plan = model.plan(batch.ids, self._voice(batch, latents, mask))
-        planned = plan.durations.sum(1).clamp_min(1.0)
-        stretch = (batch.frames / planned.detach())[:, None]
-        plan = plan._replace(durations=(plan.durations * stretch).detach(), lengths=batch.frames)
-        deviation = masked_mean((latents - masked_mean(latents, mask)) ** 2, mask).sqrt()
-        noise = torch.randn_like(latents) * HISTORY_NOISE * deviation
-        out = model.predict(plan, latents + noise if model.training else latents)
-        mse = prediction_loss(out.latents, latents, mask)
-        stop = stop_loss(out.stop, batch.frames, mask)
-        tempo = ((planned.log() - batch.frames.log()) ** 2).mean()
-        total = mse + STOP_WEIGHT * stop + TEMPO_WEIGHT * tempo
-        parts = {"mse": mse, "stop": stop, "tempo": tempo}
+        model, batch = self.tts.model, batch.to(self.tts.device)
+        plan, mask = self._plan(batch), batch.mask
+        history = noised(batch.latents, mask, HISTORY_NOISE) if model.training else batch.latents
+        out = model.predict(plan, history)
+        log_durations = model.durations(plan.text, plan.voice, plan.mask)
+        wrong = (model.mel_decoder(out.latents, batch.frames) - batch.mel).abs().transpose(1, 2)
+        parts = {
+            "mse": prediction_loss(out.latents, batch.latents, mask),
+            "stop": stop_loss(out.stop, batch.frames, mask),
+            "duration": duration_loss(log_durations, batch.durations, plan.mask),
+            "mel": masked_mean(wrong, mask.repeat_interleave(STRIDE, dim=1)),
+        }
+        total = parts["mse"] + STOP_WEIGHT * parts["stop"]
+        total = total + DURATION_WEIGHT * parts["duration"] + MEL_WEIGHT * parts["mel"]
         return Loss(total=total, parts={k: float(v.detach()) for k, v in parts.items()})
 
-    def speak(self, text: str, *, voice: str | None = None, seed: int | None = None) -> Audio:
-        """The whole text as one sound; see :meth:`jepa_tts.tts.JepaTTS.speak`."""
-        return self.tts.speak(text, voice=voice, seed=_seed(seed))
+    @torch.no_grad()
+    def trace(self, batch: TextMel, path: Path = "loss") -> Trace:
+        """Predicted and true latents [B, T, Z], without noise; see the port for ``path``."""
+        batch, model = batch.to(self.tts.device), self.tts.model
+        plan = self._plan(batch)
+        if path == "loss":
+            outputs, labels = model.predict(plan, batch.latents).latents, batch.latents
+        else:
+            follow = {"cached": cached, "uncached": uncached}[path]
+            outputs, labels = follow(model, plan, batch.latents)
+        return Trace(outputs=outputs, labels=labels, mask=batch.mask)
+
+    def speak(
+        self, text: str, *, voice: str | Condition | None = None, seed: int | None = None
+    ) -> Audio:
+        """The whole text as one sound; see :meth:`jepa_tts.tts.JepaTTS.speak`.
+
+        Raises:
+            SpeechModelError: if the condition is none of this model's.
+            TextError, VoiceError: as there.
+        """
+        return self.tts.speak(text, voice=self._voice(voice), seed=_seed(seed))
 
     def stream(
-        self, text: str, *, voice: str | None = None, seed: int | None = None
+        self, text: str, *, voice: str | Condition | None = None, seed: int | None = None
     ) -> Iterator[Audio]:
         """The same sound sentence by sentence."""
-        return self.tts.stream(text, voice=voice, seed=_seed(seed))
+        return self.tts.stream(text, voice=self._voice(voice), seed=_seed(seed))
 
-    def _check(self, example: Example) -> None:
-        name, audio = example.utterance.id, example.audio
-        if audio.rate != self.sample_rate:
+    def speak_batch(
+        self,
+        texts: Sequence[str],
+        *,
+        voices: Sequence[str | Condition | None] | None = None,
+        seed: int | None = None,
+    ) -> list[Audio]:
+        """What :meth:`speak` makes of each text, in one run for all; row i of a batch is text i.
+
+        Raises:
+            SpeechModelError: if there are not as many voices as texts, or as :meth:`speak`.
+            TextError, VoiceError: as :meth:`speak`.
+        """
+        voices = [None] * len(texts) if voices is None else voices
+        if not texts or len(voices) != len(texts):
             raise SpeechModelError(
-                f"clip {name!r} has {audio.rate} Hz and {self.sample_rate} Hz are wanted: "
-                "run `voice-data prepare`"
+                f"{len(texts)} texts and {len(voices)} voices: give a voice for each text"
             )
-        if audio.duration < 0.2:
-            raise SpeechModelError(f"clip {name!r} lasts {audio.duration:.2f} s: drop it")
+        scripts = [sentences(text) for text in texts]
+        vectors = [self.tts.voice_vector(self._voice(voice)) for voice in voices]
+        return speak_together(self.tts, scripts, torch.cat(vectors), seed=_seed(seed))
 
-    def _voice(self, batch: TextMel, latents: Tensor, mask: Tensor) -> Tensor:
-        voices = self.tts.model.voices
-        looked_up = voices.lookup(batch.voices.clamp_min(0))
-        if bool((batch.voices >= 0).all()):
-            return looked_up
-        heard = voices.hear(latents, mask)
-        return torch.where((batch.voices >= 0)[:, None], looked_up, heard)
+    def _require(self, encoded: Sequence[Encoded]) -> None:
+        if not encoded:
+            raise SpeechModelError("there are no clips: give at least one")
+
+    def _plan(self, batch: TextMel) -> Plan:
+        """The batch as its own plan: what is said when is known."""
+        text = self.tts.model.text_encoder(batch.ids)
+        return Plan(text, batch.ids != PAD, batch.voices, batch.durations, batch.frames)
+
+    def _hear(self, encoded: Sequence[Encoded]) -> Tensor:
+        """The voice [D] in all windows (as long as in training) of some clips, averaged."""
+        windows = [part for each in encoded for part in each["latents"].split(WINDOW_FRAMES)]
+        vectors = []
+        for start in range(0, len(windows), HEARD_WINDOWS):
+            some = windows[start : start + HEARD_WINDOWS]
+            rows = nn.utils.rnn.pad_sequence(some, batch_first=True).to(self.tts.device)
+            lengths = torch.tensor([len(part) for part in some], device=rows.device)
+            mask = torch.arange(rows.shape[1], device=rows.device) < lengths[:, None]
+            vectors.append(self.tts.model.voices.hear(rows, mask) * lengths[:, None])
+        return torch.cat(vectors).sum(0) / sum(map(len, windows))
+
+    def _vector(self, condition: Condition) -> Tensor:
+        width = self.tts.config.width
+        unknown = sorted(set(condition) - {"voice"})
+        if unknown or "voice" not in condition:
+            wrong = f"unknown key {unknown[0]!r}" if unknown else "no key 'voice'"
+            raise SpeechModelError(f"the condition has {wrong}; jepa-tts knows: voice")
+        vector = condition["voice"].detach().float().cpu()
+        if vector.shape != (width,):
+            raise SpeechModelError(
+                f"the condition's voice is {list(vector.shape)} and this model wants [{width}]: "
+                "it belongs to another model"
+            )
+        return vector
+
+    def _voice(self, voice: str | Condition | None) -> str | Voice | None:
+        if voice is None or isinstance(voice, str):
+            return voice
+        vector = self._vector(voice).numpy()
+        return Voice(name="condition", vector=vector, base_sha256=self.tts.weights_sha256)
 
 
 def load(path: str | os.PathLike[str] | None = None) -> JepaSpeech:
