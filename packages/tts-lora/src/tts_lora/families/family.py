@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from voice_data.audio import Audio
-    from voice_data.manifest import Utterance
     from voice_data.speech import Condition
 
 
 class Family(ABC):
     """The parts of a :class:`voice_data.speech.SpeechModel` that do not depend on the network."""
+
+    language = "en"
+    """How texts are normalized; ``und`` leaves the words as they are."""
 
     def __init__(self, network: Any) -> None:
         self._network = network
@@ -83,22 +85,15 @@ class Family(ABC):
         """Samples [S] of one sentence; called in inference mode."""
 
     def _parts(self, text: str) -> list[str]:
+        return sentences(self._normal(text), self._units, self._most_units)
+
+    def _normal(self, text: str) -> str:
+        """The text as it is spoken, alike in training and in speech."""
         from voice_data.text import normalize
 
-        return sentences(normalize(text), self._units, self._most_units)
+        return normalize(text, self.language)
 
     def _here(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The batch where the network is."""
         device = next(self._network.parameters()).device
         return {name: value.to(device) for name, value in batch.items()}
-
-
-def normal(utterance: Utterance) -> str:
-    """The text of a clip as it is spoken.
-
-    Raises:
-        TextError: if nothing is left to be spoken.
-    """
-    from voice_data.text import normalize
-
-    return normalize(utterance.text, utterance.language or "en")

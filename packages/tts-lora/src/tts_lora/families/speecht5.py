@@ -12,7 +12,7 @@ from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
 from tts_lora.families.clip import check_clip, no_names, numbers
-from tts_lora.families.family import Family, normal
+from tts_lora.families.family import Family
 from tts_lora.families.speecht5_decoder import (
     grouped,
     last_frames,
@@ -78,7 +78,7 @@ class SpeechT5(Family):
         import torch
 
         check_clip(example, self.sample_rate)
-        name, ids = example.utterance.id, self._ids(normal(example.utterance))
+        name, ids = example.utterance.id, self._ids(self._normal(example.utterance.text))
         values = self._extractor(
             audio_target=example.audio.samples, sampling_rate=self.sample_rate
         )["input_values"]
