@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tts_lora.card import CONDITION, CONFIG, VOICE, WEIGHTS, VoiceCard
 from tts_lora.settings import AdapterSettings
-from tts_lora.targets import AdapterError, adaptable, lora_shapes, matches, near
+from tts_lora.targets import AdapterError, adaptable, lora_shapes, near
 from voice_data.storage import replacing, write_failure
 
 if TYPE_CHECKING:
@@ -77,35 +77,39 @@ class Adapter:
         self.card.require(model)
         self.check_tensors(model.network)
 
-    def check_tensors(self, network: nn.Module) -> None:
-        """The part of :meth:`check` that needs only the network.
+    def check_tensors(
+        self, network: nn.Module, there: Mapping[str, nn.Module] | None = None
+    ) -> None:
+        """The part of :meth:`check` that needs only the network; ``there`` are its layers.
 
         Raises:
             AdapterError: as :meth:`check`.
         """
-        wanted = dict(self._wanted(network))
+        wanted = dict(self._wanted(network, adaptable(network) if there is None else there))
         for key, shape in wanted.items():
             if key not in self.tensors:
                 raise AdapterError(f"the tensor {key} is missing: copy the adapter again")
             found = tuple(self.tensors[key].shape)
             if found != shape:
                 raise AdapterError(f"the tensor {key} has the shape {found} and not {shape}")
-        for key, tensor in self.tensors.items():
+        for key in self.tensors:
             if key not in wanted:
                 names = [name.removeprefix(PREFIX) for name in wanted]
                 hint = near(key.removeprefix(PREFIX), names)
                 raise AdapterError(
                     f"the tensor {key} belongs to nothing in this network; near: {', '.join(hint)}"
                 )
-            if not bool(tensor.isfinite().all()):
-                raise AdapterError(f"the tensor {key} holds NaN or infinity: train it anew")
+        if broken := _not_finite(self.tensors):
+            raise AdapterError(f"the tensor {broken} holds NaN or infinity: train it anew")
 
-    def _wanted(self, network: nn.Module) -> Iterator[tuple[str, tuple[int, ...]]]:
-        also, there = self.settings.train_also, adaptable(network)
+    def _wanted(
+        self, network: nn.Module, there: Mapping[str, nn.Module]
+    ) -> Iterator[tuple[str, tuple[int, ...]]]:
+        also = self.settings.train_also
         for name in self._targeted(there):
             shapes = lora_shapes(there[name], self.settings.rank_of(name), dora=self.settings.dora)
             yield from ((f"{PREFIX}{name}.{part}", shape) for part, shape in shapes.items())
-        for name, parameter in _plain_parameters(network):
+        for name, parameter in _plain_parameters(network) if also else ():
             module = name.rpartition(".")[0]
             if any(within(module, target) for target in also):
                 yield f"{PREFIX}{name}", tuple(parameter.shape)
@@ -114,14 +118,15 @@ class Adapter:
         targets, also = self.settings.targets, self.settings.train_also
         if targets is None:
             return [name for name in self.layers if name in there]
+        ends, exact = tuple(f".{target}" for target in targets), set(targets)
+        found = [name for name in there if name in exact or name.endswith(ends)]
         for target in targets:
-            if not any(matches(name, target) for name in there):
+            if not any(name == target or name.endswith(f".{target}") for name in found):
                 raise AdapterError(
                     f"the adapter targets {target!r} and this network has no such layer; near: "
                     f"{', '.join(near(target, there))}"
                 )
-        free = [name for name in there if not any(within(name, module) for module in also)]
-        return [name for name in free if any(matches(name, target) for target in targets)]
+        return [name for name in found if not any(within(name, module) for module in also)]
 
 
 def within(name: str, module: str) -> bool:
@@ -165,9 +170,8 @@ def write_adapter(
         AdapterError: if a tensor is not finite, or something cannot be stored.
         OSError: if the folder cannot be written; the message says what to do.
     """
-    for key, tensor in adapter.tensors.items():
-        if not bool(tensor.isfinite().all()):
-            raise AdapterError(f"the tensor {key} holds NaN or infinity: nothing was saved")
+    if broken := _not_finite(adapter.tensors):
+        raise AdapterError(f"the tensor {broken} holds NaN or infinity: nothing was saved")
     files = {
         CONFIG: (json.dumps(config, indent=2, sort_keys=True) + "\n").encode(),
         WEIGHTS: _serialized(adapter.tensors),
@@ -178,6 +182,17 @@ def write_adapter(
     card = replace(adapter.card, files=hashes)
     _write(Path(folder), {VOICE: card.to_json().encode(), **files})
     return replace(adapter, card=card)
+
+
+def _not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """The name of the first tensor that holds NaN or infinity."""
+    import torch
+
+    if not tensors or bool(
+        torch.cat([t.flatten().float() for t in tensors.values()]).isfinite().all()
+    ):
+        return None
+    return next(key for key, tensor in tensors.items() if not bool(tensor.isfinite().all()))
 
 
 def _split(key: str) -> tuple[str, str]:

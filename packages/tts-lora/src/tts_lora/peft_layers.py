@@ -91,9 +91,12 @@ def inject(network: nn.Module, config: Any, name: str, layers: tuple[str, ...]) 
         worn.names[name] = layers
         _attached[network] = worn
         for _, _, layer in wrapped(network):
-            if "base_layer" in layer._modules:  # or dropout would be on while it speaks
-                for part in (layer, *layer.lora_dropout.values()):
-                    part.training = layer.get_base_layer().training
+            if "base_layer" not in layer._modules:
+                continue
+            training = layer.get_base_layer().training
+            for key, part in layer.named_modules():  # or dropout would be on while it speaks
+                if not key.startswith("base_layer"):
+                    part.training = training
     return tuner
 
 

@@ -77,6 +77,7 @@ class Rack:
     def __init__(self, network: nn.Module) -> None:
         self._network = weakref.ref(network)
         self._residents: dict[str, Resident] = {}
+        self._layers: dict[str, nn.Module] = {}
         self._hooks: dict[str, Any] = {}
         self._plans: dict[tuple[Mix, ...], Plan] = {}
         self._worn: list[str] = []
@@ -117,9 +118,12 @@ class Rack:
                 f"the adapter stores whole modules ({', '.join(adapter.settings.train_also)}), "
                 "which rows of one batch cannot share: load it without hot, by itself"
             )
-        adapter.check_tensors(network)
-        layers = adaptable(network)
-        parts = {key: part_of(adapter, key, layers[key]) for key in adapter.layers}
+        layers = self._layers = self._layers or adaptable(network)
+        adapter.check_tensors(network, layers)
+        parts = {
+            key: part_of(adapter.settings, tensors, key, layers[key])
+            for key, tensors in adapter.layers.items()
+        }
         with self._lock:
             self._residents[name] = Resident(parts, adapter.condition)
             for key in parts:
@@ -161,8 +165,14 @@ class Rack:
 
     @contextmanager
     def rows(self, mixes: Sequence[Mix]) -> Iterator[None]:
-        """Row ``i`` of every batch inside the block, in this thread or task, gets ``mixes[i]``."""
+        """Row ``i`` of every batch inside the block, in this thread or task, gets ``mixes[i]``.
+
+        Raises:
+            AdapterError: if an adapter is not resident.
+        """
         with self._lock:
+            for name in {name for mix in mixes for name, _ in mix}:
+                self.resident(name)
             key = tuple(mixes)
             plan = self._plans.pop(key, None) or Plan(mixes, self._residents, len(mixes))
             self._plans[key] = plan

@@ -5,7 +5,7 @@ Letters: B batch, T steps, I in features, O out features, K rank, padded to the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from tts_lora.targets import AdapterError, is_conv1d, is_linear
@@ -13,7 +13,7 @@ from tts_lora.targets import AdapterError, is_conv1d, is_linear
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from tts_lora.folder import Adapter
+    from tts_lora.settings import AdapterSettings
 
 
 class Part(NamedTuple):
@@ -35,7 +35,9 @@ class Stack(NamedTuple):
     gain: Tensor | None
 
 
-def part_of(adapter: Adapter, key: str, layer: nn.Module) -> Part:
+def part_of(
+    settings: AdapterSettings, tensors: Mapping[str, Tensor], key: str, layer: nn.Module
+) -> Part:
     """What an adapter is at the layer ``key``, in the layer's precision and on its device.
 
     Raises:
@@ -48,11 +50,11 @@ def part_of(adapter: Adapter, key: str, layer: nn.Module) -> Part:
             f"the adapter changes {key}, a {type(layer).__name__}, and only linear layers can be "
             "hot: load it without hot"
         )
-    tensors, weight = adapter.layers[key], layer.weight
+    weight = layer.weight
     with torch.no_grad():
         down, up = tensors["lora_A.weight"].float(), tensors["lora_B.weight"].float().T
-        up, gain = up * adapter.settings.scale_of(key), None
-        if adapter.settings.dora:
+        up, gain = up * settings.scale_of(key), None
+        if settings.dora:
             rows = (weight.T if is_conv1d(layer) else weight).float()
             norm = (rows + up.T.to(rows.device) @ down.to(rows.device)).norm(dim=1)
             factor = tensors["lora_magnitude_vector"].float().to(norm.device) / norm
