@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from listening import ToneEncoder, make_run
+from toy import ToySpeech
 
 from tts_lora import cli
 from tts_lora.card import VoiceCard
@@ -66,6 +68,27 @@ def test_from_recordings_to_speech(corpus: Callable[..., Path], tmp_path: Path) 
     sound = tmp_path / "hello.wav"
     spoken = done("speak", "--adapter", out, "Hello.", "--out", sound)
     assert spoken["seconds"] == pytest.approx(read(sound).duration, abs=1e-3)
+
+
+def test_merging_writes_weights_that_need_no_adapter(finished: Path, tmp_path: Path) -> None:
+    from transformers import LlamaForCausalLM
+
+    made = done("merge", "--adapter", finished, "--out", tmp_path / "merged")
+    merged = LlamaForCausalLM.from_pretrained(made["folder"]).state_dict()
+    base = ToySpeech().network.state_dict()
+    changed = [name for name in base if not torch.equal(base[name], merged[name])]
+    assert changed
+    assert all("_proj" in name for name in changed)
+
+
+def test_exporting_for_other_programs(finished: Path, tmp_path: Path) -> None:
+    made = done("export", "--adapter", finished, "--format", "vllm", "--out", tmp_path / "vllm")
+    assert (Path(made["out"]) / "adapter_model.safetensors").is_file()
+    out = tmp_path / "adapter.gguf"
+    made = done("export", "--adapter", finished, "--format", "gguf", "--out", out)
+    assert made["format"] == "gguf"
+    assert out.read_bytes()[:4] == b"GGUF"
+    assert run("export", "--adapter", finished, "--format", "onnx", "--out", out).exit_code == 2
 
 
 def test_speaking_with_several_weights(finished: Path, tmp_path: Path) -> None:
@@ -198,7 +221,7 @@ def test_help_is_quick_and_needs_no_torch() -> None:
     *listed, seconds, heavy = finished.stdout.splitlines()
     assert heavy == "[]"
     assert float(seconds) < 0.5
-    verbs = ("prepare", "train", "speak", "validate", "compare", "search")
+    verbs = ("prepare", "train", "speak", "validate", "compare", "search", "merge", "export")
     assert all(any(line.strip().startswith(verb) for line in listed) for verb in verbs)
 
 

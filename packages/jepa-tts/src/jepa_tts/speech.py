@@ -216,6 +216,10 @@ class JepaSpeech:
         vectors = [self.tts.voice_vector(self._voice(voice)) for voice in voices]
         return speak_together(self.tts, scripts, torch.cat(vectors), seed=_seed(seed))
 
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write model and vocoder as a folder that :func:`load` reads, merged adapters included."""
+        self.tts.save_pretrained(folder)
+
     def _require(self, encoded: Sequence[Encoded]) -> None:
         if not encoded:
             raise SpeechModelError("there are no clips: give at least one")

@@ -198,3 +198,39 @@ def search(
     found = run(train_settings, settings, on_trial=console.tell_trial)
     line = f"{found.file}: loss {found.best.loss:.4f} in trial {found.best.number}"
     show(found.to_dict(), [line], as_json)
+
+
+@main.command()
+@adapter
+@based
+@out_option("The folder of the merged model.")
+@placed
+@with_json
+@job
+def merge(adapter: Path, base: str, out: Path, device: str, as_json: bool) -> None:
+    """Write the base model with the adapter in its weights: no cost at run time, one voice."""
+    from tts_lora.export import export_merged
+    from tts_lora.narration import base_of
+
+    made = export_merged(adapter, out, base_of(adapter, base, device))
+    show({"folder": str(made)}, [f"{made}: the base with {adapter} in its weights"], as_json)
+
+
+@main.command()
+@adapter
+@based
+@click.option("--format", "kind", type=click.Choice(["vllm", "gguf"]), required=True,
+              help="For vLLM (a PEFT folder) or llama.cpp (a file).")  # fmt: skip
+@out_option("The folder or file to write.")
+@with_json
+@job
+def export(adapter: Path, base: str, kind: str, out: Path, as_json: bool) -> None:
+    """Write the adapter of a language model for vLLM or llama.cpp."""
+    from tts_lora.export import export_gguf, export_vllm
+    from tts_lora.narration import base_of
+
+    if kind == "vllm":
+        made = export_vllm(adapter, out)
+    else:
+        made = export_gguf(adapter, out, base_of(adapter, base, ""))
+    show({"out": str(made), "format": kind}, [f"{made}: {adapter} for {kind}"], as_json)

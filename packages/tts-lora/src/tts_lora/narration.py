@@ -50,14 +50,29 @@ def narrate(
     read = {os.fspath(folder): read_adapter(folder) for folder in adapters}
     weights = {os.fspath(folder): float(weight) for folder, weight in adapters.items()}
     first = next(iter(read.values()))
-    if model is None:
-        model = load_speech_model(base or first.card.base)
+    model = model if model is not None else load_speech_model(base or first.card.base)
     if device:
         model.network.to(device)
     heaviest = read[max(weights, key=lambda folder: weights[folder])]
     told = voice or (heaviest.condition if voice_from == "condition" else None)
     with worn(model, read, weights):
         return model.speak(text, voice=told, seed=seed)
+
+
+def base_of(adapter: str | os.PathLike[str], base: str = "", device: str = "") -> SpeechModel:
+    """The model that an adapter was trained on, or another reference to it.
+
+    Raises:
+        AdapterError: if the folder is damaged.
+        SpeechModelError: if the base cannot be found.
+    """
+    from tts_lora.folder import read_adapter
+    from voice_data.speech import load_speech_model
+
+    model = load_speech_model(base or read_adapter(adapter).card.base)
+    if device:
+        model.network.to(device)
+    return model
 
 
 @contextmanager
