@@ -273,7 +273,7 @@ def test_damaged_networks_are_refused(tmp_path: Path) -> None:
         load_network(tmp_path)
     weights.unlink()
     torch.save(tensors, tmp_path / "pytorch_model.bin")
-    with pytest.raises(SpeechModelError, match="it needs config.json and model.safetensors"):
+    with pytest.raises(SpeechModelError, match=r"it needs config\.json and model\.safetensors"):
         load_network(tmp_path)
 
 

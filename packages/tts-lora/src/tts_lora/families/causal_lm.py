@@ -91,7 +91,7 @@ def cross_entropy(head: Any, hidden: Tensor, labels: Tensor) -> Tensor:
     if len(hidden) <= rows:
         return part(hidden, labels) / len(labels)
     pairs = zip(hidden.split(rows), labels.split(rows), strict=True)
-    sums = [checkpoint(part, *pair, use_reentrant=False) for pair in pairs]
+    sums: list[Any] = [checkpoint(part, *pair, use_reentrant=False) for pair in pairs]
     return sum(sums[1:], sums[0]) / len(labels)
 
 
@@ -109,7 +109,7 @@ def load_network(folder: Path) -> Any:
     from transformers import AutoModelForCausalLM
 
     try:
-        network, info = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype="auto" if torch.cuda.is_available() else torch.float32,
             use_safetensors=True,
@@ -121,6 +121,7 @@ def load_network(folder: Path) -> Any:
             f"{folder} holds no causal language model ({first_line(error)}): "
             "it needs config.json and model.safetensors"
         ) from error
+    network, info = loaded
     wrong = [*info["missing_keys"], *info["unexpected_keys"], *info["mismatched_keys"]]
     if wrong:
         raise SpeechModelError(f"{folder}: the weights {wrong[:3]} do not fit config.json")
