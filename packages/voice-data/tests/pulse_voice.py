@@ -64,10 +64,10 @@ def resonances(frequency: np.ndarray, tract: float) -> np.ndarray:
     return response
 
 
-def syllables(rate: float, count: int = 8, **options: float) -> Audio:
+def syllables(rate: float, count: int = 8) -> Audio:
     """``count`` bursts of voice, ``rate`` of them a second, with the level falling between."""
     seconds = count / rate
-    steady = voice(pulses(140.0, seconds), **options)
+    steady = voice(pulses(140.0, seconds))
     time = np.arange(len(steady.samples)) / RATE
     swell = 10 ** (-(1 + np.cos(2 * np.pi * rate * time)) / 2 * 15 / 20)
     return Audio((steady.samples * swell).astype(np.float32), RATE)

@@ -57,7 +57,7 @@ def run_commands(code: str) -> None:
 
 def test_there_is_code_to_run() -> None:
     languages = [language for language, _ in BLOCKS]
-    assert languages.count("python") == 2
+    assert languages.count("python") == 3
     assert languages.count("bash") == 2
 
 

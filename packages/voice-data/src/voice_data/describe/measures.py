@@ -13,7 +13,7 @@ from voice_data.describe.level import loudness, snr
 from voice_data.describe.periodicity import cpp, hnr, jitter
 from voice_data.describe.rate import count_nuclei, count_syllables
 from voice_data.describe.speaker import estimate
-from voice_data.describe.spectrum import colour, tract_length
+from voice_data.describe.spectrum import colour, spectrum, tract_length
 from voice_data.describe.track import Track, track
 from voice_data.score.prosody import semitones
 
@@ -94,7 +94,8 @@ def measure(audio: Audio, text: str = "") -> Measures:
         return silent
     f0 = found.f0[found.voiced]
     low, middle, high = (float(value) for value in np.percentile(f0, [10, 50, 90]))
-    hue = colour(found, audio.rate)
+    average = spectrum(found)
+    hue = colour(average) if average else None
     return _judged(
         duration=audio.duration,
         speech=found.speech_seconds,
@@ -108,7 +109,7 @@ def measure(audio: Audio, text: str = "") -> Measures:
         cpp=cpp(found),
         jitter=jitter(found),
         snr=snr(found),
-        tract=tract_length(found, audio.rate),
+        tract=tract_length(found, average.bandwidth) if average else None,
     )
 
 

@@ -51,18 +51,21 @@ def _bell(middle: float, deviation: float) -> Bell:
 # et al. (Language Variation and Change 21, 2009). Jitter: Linville (J. Voice 10, 1996). The spreads
 # are wider than among people: expressive men reach 180 Hz, and no confidence may be too high.
 _RATE, _JITTER = 1.2, 0.8
-GROUPS: tuple[Group, ...] = tuple(
-    Group(gender, age, share, _bell(f0, spread), Bell(length, 1.5), Bell(rate, _RATE),
-          _bell(jitter, _JITTER))
-    for gender, age, share, f0, spread, length, rate, jitter in (
-        ("male", "young", 0.15, 120, 0.25, 17.0, 5.2, 0.90),
-        ("male", "middle-aged", 0.15, 114, 0.25, 17.2, 4.9, 1.0),
-        ("male", "elderly", 0.15, 128, 0.25, 17.3, 4.2, 1.5),
-        ("female", "young", 0.15, 213, 0.20, 14.7, 5.1, 0.75),
-        ("female", "middle-aged", 0.15, 200, 0.20, 14.9, 4.8, 0.8),
-        ("female", "elderly", 0.15, 186, 0.20, 15.1, 4.1, 1.35),
-        (None, "child", 0.10, 275, 0.20, 12.2, 3.8, 1.2),
+_PEOPLE: tuple[tuple[Gender | None, Age, float, float, float, float, float, float], ...] = (
+    ("male", "young", 0.15, 120, 0.25, 17.0, 5.2, 0.90),
+    ("male", "middle-aged", 0.15, 114, 0.25, 17.2, 4.9, 1.0),
+    ("male", "elderly", 0.15, 128, 0.25, 17.3, 4.2, 1.5),
+    ("female", "young", 0.15, 213, 0.20, 14.7, 5.1, 0.75),
+    ("female", "middle-aged", 0.15, 200, 0.20, 14.9, 4.8, 0.8),
+    ("female", "elderly", 0.15, 186, 0.20, 15.1, 4.1, 1.35),
+    (None, "child", 0.10, 275, 0.20, 12.2, 3.8, 1.2),
+)
+GROUPS = tuple(
+    Group(
+        gender, age, share, _bell(f0, spread), Bell(length, 1.5), Bell(rate, _RATE),
+        _bell(jitter, _JITTER),
     )
+    for gender, age, share, f0, spread, length, rate, jitter in _PEOPLE
 )  # fmt: skip
 
 

@@ -14,7 +14,8 @@ from voice_data.describe.track import HOP, RATE, Track, frames
 
 _WIDTH = 512
 _LOWEST, _HIGHEST = 200.0, 6_300.0  # Hz: thirds of octaves between which the slope is fitted
-_REFERENCE_HEADROOM = 0.9  # of the Nyquist frequency of the original
+_HEADROOM = 0.97  # of the bandwidth
+_NARROWEST, _BEFORE_CLIFF, _CLIFF_WIDTH, _CLIFF = 2_000.0, 600.0, 200.0, 25.0  # Hz, Hz, Hz, dB
 _LPC_ORDER, _LPC_WIDTH = 10, 512  # five resonances
 _CEILING, _LOWEST_CEILING, _HIGHEST_CEILING = 5_000.0, 4_300.0, 7_000.0  # Hz
 _ROUNDS = 4
@@ -33,19 +34,34 @@ class Colour(NamedTuple):
     centroid: float
 
 
-def colour(track: Track, rate: int) -> Colour | None:
-    """The slope over thirds of octaves, 200 Hz to 6.3 kHz, and the centre of gravity.
+class Spectrum(NamedTuple):
+    """The long-term average ``power`` [F] of voiced speech at ``frequency`` [F] Hz.
 
-    Voiced frames only: how many hisses a sentence has says nothing about the voice. ``rate`` is the
-    original's, above whose half there is nothing to fit. None if nothing is voiced.
+    It ends at ``bandwidth`` Hz: a telephone's at 4 kHz, whatever the rate of the file.
+    """
+
+    power: np.ndarray
+    frequency: np.ndarray
+    bandwidth: float
+
+
+def spectrum(track: Track) -> Spectrum | None:
+    """The average over voiced frames only: how many hisses a sentence has is not the voice's.
+
+    None if nothing is voiced.
     """
     if not len(track.voiced):
         return None
     window = np.hanning(_WIDTH).astype(np.float32)
     parts = frames(track.samples, track.voiced * HOP, _WIDTH) * window
-    power = np.mean(np.abs(np.fft.rfft(parts, axis=1)) ** 2, axis=0)  # [F]
-    frequency = np.fft.rfftfreq(_WIDTH, 1 / RATE)
-    highest = min(_HIGHEST, _REFERENCE_HEADROOM * rate / 2)
+    power = np.mean(np.abs(np.fft.rfft(parts, axis=1)) ** 2, axis=0)
+    return Spectrum(power, np.fft.rfftfreq(_WIDTH, 1 / RATE), _bandwidth(power))
+
+
+def colour(average: Spectrum) -> Colour:
+    """The slope over thirds of octaves, 200 Hz to 6.3 kHz, and the centre of gravity."""
+    power, frequency, bandwidth = average
+    highest = min(_HIGHEST, _HEADROOM * bandwidth)
     edges = _LOWEST * 2.0 ** (np.arange(0.0, np.log2(highest / _LOWEST) + 1e-9, 1 / 3))
     bands = [power[(frequency >= low) & (frequency < high)].mean() for low, high in pairwise(edges)]
     octave = np.log2(np.sqrt(edges[:-1] * edges[1:]))
@@ -58,24 +74,35 @@ def colour(track: Track, rate: int) -> Colour | None:
     )
 
 
-def tract_length(track: Track, rate: int) -> float | None:
+def _bandwidth(power: np.ndarray) -> float:
+    """Where the spectrum falls off a cliff for good, in Hz; half the rate if it does not."""
+    level = 10 * np.log10(np.maximum(power, 1e-14))
+    step = RATE / _WIDTH  # Hz
+    before, gap = round(_BEFORE_CLIFF / step), round(_CLIFF_WIDTH / step)
+    for place in range(round(_NARROWEST / step), len(level) - gap):
+        if level[place + gap :].max() < level[place - before : place].mean() - _CLIFF:
+            return place * step
+    return RATE / 2
+
+
+def tract_length(track: Track, bandwidth: float) -> float | None:
     """Apparent length of the vocal tract in cm, from the spacing of the first four formants.
 
     Formants by selective linear prediction (Makhoul, Proc. IEEE 63, 1975), ten poles below a
     ceiling. A tube closed at one end has F_i = (2 i - 1) c / 4 L, and the spacing is the
     regression of the measured F_i on (2 i - 1) / 2 (Reby and McComb, Animal Behaviour 65, 2003).
     Five resonances reach up to five times the spacing: the ceiling is moved there, and again.
-    None without clear formants; ``rate`` is the original's.
+    None without clear formants, or where ``bandwidth`` Hz leaves no room for four.
     """
     chosen = _strongest(track)
-    if not len(chosen):
+    if not len(chosen) or bandwidth < _LOWEST_CEILING:
         return None
     emphasised = track.samples - _PREEMPHASIS * np.append(0.0, track.samples[:-1])
     parts = frames(emphasised, chosen * HOP, _LPC_WIDTH) * np.hamming(_LPC_WIDTH)
     power = np.abs(np.fft.rfft(parts, 2 * _LPC_WIDTH, axis=1)) ** 2
     ceiling, spacing = _CEILING, None
     for _ in range(_ROUNDS):
-        spacing = _spacing(power, min(ceiling, _REFERENCE_HEADROOM * rate / 2))
+        spacing = _spacing(power, min(ceiling, bandwidth))
         if spacing is None:
             return None
         ceiling = float(np.clip(5 * spacing, _LOWEST_CEILING, _HIGHEST_CEILING))
