@@ -48,7 +48,8 @@ from voice_data.manifest import Utterance, read_manifest, write_manifest
 from voice_data.storage import write_text
 
 SHORTEST_JUDGED = 2.5  # s: speaker encoders need as much
-FIGURES = ("similarity", "similarity_ceiling", "wer", "distillmos", "dnsmos")
+METRICS = ("wer", "similarity", "distillmos")
+FIGURES = ("similarity", "similarity_ceiling", "wer", "distillmos")
 
 
 class Cost(NamedTuple):
@@ -110,6 +111,7 @@ def one(
     clips: int,
     held_out: int,
     out: Path,
+    base: str,
     train: Sequence[str],
 ) -> dict[str, Any]:
     """Prepare, train and validate with so many clips; the figures of every system."""
@@ -122,11 +124,12 @@ def one(
             os.link(item.path_in(source), target)
     write_manifest(folder / "manifest.jsonl", chosen)
     data, adapter, report = out / "data", out / "adapter", out / "report"
-    based = ("--base", "jepa-tts", "--out")
+    based = ("--base", base, "--out")
     prepared = run("prepare", str(folder), *based, str(data), log=out / "prepare.log")
     words = ("--data", str(data), *based, str(adapter), *train)
     trained = run("train", *words, log=out / "train.log")
-    words = ("--adapter", str(adapter), "--out", str(report), "--limit", str(held_out))
+    words = ["--adapter", str(adapter), "--out", str(report), "--limit", str(held_out)]
+    words += [word for metric in METRICS for word in ("--metric", metric)]
     run("validate", *words, "--select", "--json", log=out / "validate.log")
     learnt = [item for item in chosen if item.split == "train"]
     found = json.loads((report / "validation.json").read_text("utf-8"))
@@ -172,11 +175,17 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 @click.option("--speaker", "speakers", multiple=True, required=True, help="Whom to learn.")
 @click.option("--clips", "counts", multiple=True, type=int, default=(50, 200, 0), show_default=True)
 @click.option("--held-out", default=40, show_default=True, help="Sentences to judge by.")
+@click.option("--base", default="jepa-tts", show_default=True, help="Who learns.")
 @click.option("--train", "train", multiple=True, metavar="KEY=VALUE", help="Settings of training.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def main(
-    recordings: Path, speakers: tuple[str, ...], counts: tuple[int, ...], held_out: int,
-    train: tuple[str, ...], out: Path,
+    recordings: Path,
+    speakers: tuple[str, ...],
+    counts: tuple[int, ...],
+    held_out: int,
+    base: str,
+    train: tuple[str, ...],
+    out: Path,
 ) -> None:  # fmt: skip
     """Learn people from their recordings and print how well it went."""
     items = read_manifest(recordings)
@@ -192,8 +201,8 @@ def main(
             done = folder / "row.json"
             if not done.exists():
                 folder.mkdir(parents=True, exist_ok=True)
-                row = one(mine, recordings.parent, clips, held_out, folder, settings)
-                row |= {"speaker": speaker, "settings": list(train)}
+                row = one(mine, recordings.parent, clips, held_out, folder, base, settings)
+                row |= {"speaker": speaker, "base": base, "settings": list(train)}
                 write_text(done, json.dumps(row, indent=2) + "\n")
             rows.append(json.loads(done.read_text("utf-8")))
     hardware = {"machine": platform.machine(), "cores": os.cpu_count()}
