@@ -159,12 +159,12 @@ class IndexTTS(Family):
 
     def loss(self, batch: Mapping[str, Tensor]) -> Loss:
         """Cross-entropy of the codes with their stop, and a little of the text's."""
-        terms = self.terms(batch)
+        terms = self._terms(batch)
         total = terms["codes"] + TEXT_WEIGHT * terms["text"]
         return Loss(total=total, parts={k: float(v.detach()) for k, v in terms.items()})
 
-    def terms(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The scalars that :meth:`loss` weighs, ``codes`` and ``text``."""
+    def _terms(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What :meth:`loss` weighs. The text asks nothing of the codes' head, nor they of its own."""
         from torch.nn.functional import cross_entropy
 
         from tts_lora.families import indextts_network as layout
