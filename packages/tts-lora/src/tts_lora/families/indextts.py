@@ -164,7 +164,7 @@ class IndexTTS(Family):
         return Loss(total=total, parts={k: float(v.detach()) for k, v in terms.items()})
 
     def _terms(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What :meth:`loss` weighs. The text asks nothing of the codes' head, nor they of its own."""
+        """What :meth:`loss` weighs. Neither asks anything of the head of the other."""
         from torch.nn.functional import cross_entropy
 
         from tts_lora.families import indextts_network as layout
