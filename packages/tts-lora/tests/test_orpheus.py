@@ -332,6 +332,17 @@ def test_four_clips_are_memorised_and_said_again(
     torch.testing.assert_close(again.trace(batch).outputs, model.trace(batch).outputs)
 
 
+def test_other_weights_are_saved_with_all_that_a_folder_needs(
+    model: CodecLm, tmp_path: Path
+) -> None:
+    weights = {name: value.clone() for name, value in model.network.state_dict().items()}
+    weights["model.norm.weight"] += 1
+    model.save_pretrained(tmp_path, state_dict=weights)
+    again = load(str(tmp_path))
+    torch.testing.assert_close(again.network.model.norm.weight, model.network.model.norm.weight + 1)
+    assert again.layout.config.text_tokens == TEXT_TOKENS
+
+
 def test_a_folder_without_its_parts_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(SpeechModelError, match=r"'nobody/nothing' is no folder, and no hub id"):
         load("nobody/nothing")

@@ -219,10 +219,15 @@ class CodecLm:
         found = self._go_on(left, max(1, limit), sampling=sampling)
         return [self.layout.codes(_until(row, self.layout.stops)) for row in found.tolist()]
 
-    def save_pretrained(self, folder: str | File) -> None:
-        """Write a folder that the family's ``load`` reads: language model, tokenizer, codec."""
+    def save_pretrained(
+        self, folder: str | File, *, state_dict: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """Write a folder that the family's ``load`` reads: language model, tokenizer, codec.
+
+        ``state_dict`` are other weights under the names of the base, such as merged ones.
+        """
         folder = File(folder)
-        self._network.save_pretrained(folder)
+        self._network.save_pretrained(folder, state_dict=state_dict and dict(state_dict))
         self.layout.save(folder)
 
     def _prompt(self, encoded: Encoded, condition: Condition) -> list[int]:
