@@ -1,0 +1,158 @@
+"""What FastSpeech 2 is told of a clip beside its text: mels, durations, pitch and energy.
+
+Features as ESPnet takes them: 22.05 kHz, 1024-sample Hann windows every 256 samples, 80 Slaney mels
+from 80 to 7600 Hz of the magnitude in log10. Letters: S samples, F frames, M mel bands, N tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voice_data.speech import SpeechModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+SAMPLE_RATE, WINDOW, HOP = 22_050, 1024, 256
+LOWEST, HIGHEST, FLOOR = 80.0, 7600.0, 1e-10
+SILENT = 2.0
+"""Frames whose loudest band is so many powers of ten below the clip's (40 dB) are no speech."""
+_PITCH = (60.0, 500.0)  # Hz
+_STATISTICS = {"mel": "feats_stats.npz", "pitch": "pitch_stats.npz", "energy": "energy_stats.npz"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """``mean`` and ``deviation`` of a feature over the corpus that a base model was trained on."""
+
+    mean: Tensor
+    deviation: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prosody:
+    """Makes a clip's features in the units of a base model, as its ``scales`` say.
+
+    Without the scale of mels they stay as they are, which is right where the vocoder normalizes;
+    without those of pitch and energy, each clip's own mean is 0 and deviation 1.
+    """
+
+    mels: int = 80
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+
+    def mel(self, samples: np.ndarray) -> Tensor:
+        """[F, M] with F = S // 256 + 1."""
+        import torch
+        from librosa.filters import mel
+
+        filters = mel(sr=SAMPLE_RATE, n_fft=WINDOW, n_mels=self.mels, fmin=LOWEST, fmax=HIGHEST)
+        values = (_magnitude(samples) @ torch.from_numpy(filters).T).clamp_min(FLOOR).log10()
+        scale = self.scales.get("mel")
+        return values if scale is None else (values - scale.mean) / scale.deviation
+
+    def pitch(self, samples: np.ndarray, durations: Tensor) -> Tensor:
+        """[N, 1]: the mean log F0 of each token's voiced frames; a token without any gets the
+        clip's mean.
+        """
+        import librosa
+        import numpy as np
+        import torch
+
+        low, high = _PITCH
+        found = librosa.yin(
+            samples, fmin=low, fmax=high, sr=SAMPLE_RATE, frame_length=WINDOW, hop_length=HOP
+        )
+        level = _magnitude(samples).square().sum(1).sqrt()
+        voiced = (level > level.max() * 10**-SILENT) & torch.from_numpy(
+            (found > low * 1.05) & (found < high * 0.95)
+        )
+        logs = torch.from_numpy(np.log(found)).float()
+        return self._averaged("pitch", logs, voiced, durations)
+
+    def energy(self, samples: np.ndarray, durations: Tensor) -> Tensor:
+        """[N, 1]: the mean over each token's frames of the root of the summed power."""
+        import torch
+
+        level = _magnitude(samples).square().sum(1).clamp_min(FLOOR).sqrt()
+        return self._averaged("energy", level, torch.ones_like(level, dtype=torch.bool), durations)
+
+    def _averaged(self, name: str, values: Tensor, counted: Tensor, durations: Tensor) -> Tensor:
+        import torch
+
+        scale = self.scales.get(name)
+        chosen = values[counted]
+        mean = chosen.mean() if len(chosen) else values.new_zeros(())
+        means = []
+        for part, real in zip(
+            values.split(durations.tolist()), counted.split(durations.tolist()), strict=True
+        ):
+            means.append(part[real].mean() if bool(real.any()) else mean)
+        tokens = torch.stack(means)
+        if scale is not None:
+            return ((tokens - scale.mean) / scale.deviation)[:, None].float()
+        spread = chosen.std(unbiased=False).clamp_min(1e-5) if len(chosen) else 1.0
+        return ((tokens - mean) / spread)[:, None]
+
+
+def even_durations(mel: Tensor, tokens: int) -> Tensor:
+    """An alignment without a model [N]: silence at both ends goes to the first and the last token,
+    the frames between are dealt out evenly, one at least to each.
+
+    Real durations (of a forced aligner) are much better: give them in ``extra["durations"]``.
+
+    Raises:
+        SpeechModelError: if there are fewer frames than tokens.
+    """
+    import torch
+
+    if len(mel) < tokens:
+        raise SpeechModelError(f"{len(mel)} frames are too few for {tokens} tokens: drop the clip")
+    loud = mel.amax(1)
+    speech = (loud > loud.max() - SILENT).nonzero()[:, 0]
+    begin, end = int(speech[0]), int(speech[-1]) + 1
+    if end - begin < tokens:
+        begin, end = 0, len(mel)
+    edges = begin + torch.arange(tokens + 1) * (end - begin) // tokens
+    edges[0], edges[-1] = 0, len(mel)
+    return edges.diff()
+
+
+def read_scales(folder: Path) -> dict[str, Scale]:
+    """The statistics that ESPnet writes beside a model (``feats_stats.npz`` and so on), if any.
+
+    Raises:
+        SpeechModelError: if a file is not such statistics.
+    """
+    import numpy as np
+    import torch
+
+    scales: dict[str, Scale] = {}
+    for name, file in _STATISTICS.items():
+        if not (folder / file).is_file():
+            continue
+        try:
+            with np.load(folder / file, allow_pickle=False) as values:
+                mean = values["sum"] / values["count"]
+                variance = np.maximum(values["sum_square"] / values["count"] - mean**2, 1e-20)
+        except (KeyError, ValueError, OSError) as error:
+            raise SpeechModelError(
+                f"{folder / file} holds no count, sum and sum_square: {error}"
+            ) from error
+        mean, deviation = (torch.from_numpy(np.asarray(v)).float() for v in (mean, variance**0.5))
+        scales[name] = Scale(mean, deviation)
+    return scales
+
+
+def _magnitude(samples: np.ndarray) -> Tensor:
+    """[F, WINDOW // 2 + 1]."""
+    import torch
+
+    spectrum = torch.stft(
+        torch.from_numpy(samples), WINDOW, HOP, window=torch.hann_window(WINDOW),
+        center=True, pad_mode="reflect", return_complex=True,
+    )  # fmt: skip
+    return spectrum.abs().T
