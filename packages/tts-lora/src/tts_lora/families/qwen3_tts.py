@@ -1,7 +1,7 @@
 """Qwen3-TTS: text tokens in while sixteen codes a frame come out, a speaker vector as the voice.
 
 The package qwen-tts pins its transformers: it lives in an environment of its own, and nothing of it
-is imported before a model is loaded. Letters: N text tokens, T frames, K codes, D width.
+is imported before a model is loaded. Letters as in :mod:`tts_lora.families.qwen3_talker`.
 """
 
 from __future__ import annotations
@@ -130,15 +130,14 @@ class Qwen3TTS(Family):
 
         from voice_data.dataset import pad
 
-        voices = conditions or encoded
         ids, codes = pad([e["ids"] for e in encoded]), pad([e["codes"] for e in encoded])
         return {
             "ids": ids.values,
             "text_mask": ids.mask,
             "codes": codes.values,
             "mask": codes.mask,
-            "speaker": torch.stack([voice["speaker"] for voice in voices]),
-            "language": torch.stack([voice["language"] for voice in voices]),
+            "speaker": torch.stack([voice["speaker"] for voice in conditions or encoded]),
+            "language": torch.stack([voice["language"] for voice in conditions or encoded]),
         }
 
     def loss(self, batch: Mapping[str, Tensor]) -> Loss:
@@ -276,7 +275,7 @@ def load(path: str | None = None) -> Qwen3TTS:
         SpeechModelError: if it cannot be loaded; the reason is named.
     """
     try:
-        from qwen_tts.core.models import Qwen3TTSForConditionalGeneration
+        from qwen_tts.core import models  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ImportError(
             "qwen3-tts needs the package qwen-tts, which pins transformers: install "
@@ -286,7 +285,7 @@ def load(path: str | None = None) -> Qwen3TTS:
 
     source = path or HUB
     try:
-        network = Qwen3TTSForConditionalGeneration.from_pretrained(source)
+        network = models.Qwen3TTSForConditionalGeneration.from_pretrained(source)
         tokenizer = AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError) as error:
         raise SpeechModelError(f"{source} is no Qwen3-TTS checkpoint: {error}") from error

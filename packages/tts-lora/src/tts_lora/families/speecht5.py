@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path as File
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tts_lora.families.clip import check_clip, no_names, numbers
 from tts_lora.families.family import Family
@@ -195,7 +195,8 @@ class SpeechT5(Family):
         import torch
 
         no_names(voice, "SpeechT5")
-        speaker = torch.zeros(self._speaker_size) if voice is None else voice["speaker"]  # type: ignore[index]
+        given = cast("Condition | None", voice)
+        speaker = torch.zeros(self._speaker_size) if given is None else given["speaker"]
         ids = torch.tensor([self._ids(text)])
         whole = torch.ones_like(ids, dtype=torch.bool)
         batch = self._here({"ids": ids, "text_mask": whole, "speaker": speaker[None]})
@@ -253,8 +254,9 @@ class SpeechT5(Family):
         if isinstance(self._vocoder, str):
             from transformers import SpeechT5HifiGan
 
-            self._vocoder = SpeechT5HifiGan.from_pretrained(self._vocoder).eval()
-        return self._vocoder.to(mel.device)(mel)
+            vocoder: Any = SpeechT5HifiGan.from_pretrained(self._vocoder)
+            self._vocoder = vocoder.eval()
+        return cast("Any", self._vocoder).to(mel.device)(mel)
 
 
 def load(path: str | None = None) -> SpeechT5:
