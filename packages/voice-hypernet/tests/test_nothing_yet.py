@@ -1,16 +1,16 @@
-"""voice-hypernet has nothing behind it yet. The first feature replaces this file."""
+"""voice-hypernet has parts and no whole yet. The first command replaces this file."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import pkgutil
 
 import voice_hypernet
 
 
-def test_nothing_is_behind_the_name_yet() -> None:
+def test_nothing_is_public_yet() -> None:
     assert voice_hypernet.__all__ == ["__version__"]
-    assert [module.name for module in pkgutil.iter_modules(voice_hypernet.__path__)] == []
+    scripts = importlib.metadata.distribution("voice-hypernet").entry_points
+    assert list(scripts) == []
 
 
 def test_the_package_says_so_itself() -> None:

@@ -114,7 +114,7 @@ def annotate(
     Raises:
         DescribeError: if ``out`` exists or cannot reach the audio, or no clip can be measured.
         ManifestError: starting with ``FILE:LINE:``, if the index cannot be read.
-        ImportError: if the ``[metrics]`` extra is not installed.
+        ImportError: if neither of the extras ``[describe]`` and ``[metrics]`` is installed.
         OSError: if the disk is full or ``out`` cannot be written; what is measured is kept.
     """
     config = config or DescribeConfig()

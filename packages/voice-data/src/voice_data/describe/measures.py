@@ -82,7 +82,7 @@ def measure(audio: Audio, text: str = "") -> Measures:
 
     Raises:
         DescribeError: if there are no samples.
-        ImportError: if the ``[metrics]`` extra is not installed.
+        ImportError: if neither of the extras ``[describe]`` and ``[metrics]`` is installed.
     """
     if not len(audio.samples):
         raise DescribeError("the clip holds no samples: record it again or drop it")

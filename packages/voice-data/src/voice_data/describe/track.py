@@ -55,7 +55,7 @@ def track(audio: Audio) -> Track:
     """Follow the pitch with SwiftF0 (Nieradzik, 2025), 50 to 600 Hz, and find the speech.
 
     Raises:
-        ImportError: if the ``[metrics]`` extra is not installed.
+        ImportError: if neither of the extras ``[describe]`` and ``[metrics]`` is installed.
     """
     samples = audio.resample(RATE).samples
     if len(samples) < HOP:
