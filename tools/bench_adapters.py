@@ -130,6 +130,18 @@ def _compared(
             pairs = zip(seconds["many"], seconds[arm], strict=True)
             ratio = statistics.median(many / other for many, other in pairs)
             figures[f"{task}_many_over_{arm}"] = round(ratio, 3)
+    return {**figures, **_spoken(model, mixer, choices)}
+
+
+def _spoken(model: Any, mixer: Mixer, choices: Mapping[str, Any]) -> dict[str, float]:
+    """Seconds of speech per processor second of whole batches, text to sound."""
+    figures = {}
+    for arm, rows in choices.items():
+        start = time.process_time()
+        with mixer.rows(rows):
+            said = model.speak_batch([TEXT.decode()] * len(rows), seed=0)
+        seconds = time.process_time() - start
+        figures[f"speech_{arm}_factor"] = round(sum(each.duration for each in said) / seconds, 2)
     return figures
 
 

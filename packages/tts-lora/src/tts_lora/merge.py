@@ -49,9 +49,9 @@ def merge(model: SpeechModel, name: str = "default") -> None:
     new = _hot(network, name, layers) if hot else _trained(network, name)
     for key, weight in new.items():
         _check(network, layers[key], key, weight)
-    state = _Merged(name, hot, {key: layers[key].weight.detach().clone() for key in new})  # pyright: ignore
+    state = _Merged(name, hot, {key: _weight(layers[key]).clone() for key in new})
     for key, weight in new.items():
-        layers[key].weight.data.copy_(weight)  # pyright: ignore
+        _weight(layers[key]).copy_(weight)
     _merged[network] = state
     _switch(network, state, on=False)
 
@@ -68,7 +68,7 @@ def unmerge(model: SpeechModel, name: str = "default") -> None:
     state = _merged.pop(network)
     layers = adaptable(network)
     for key, weight in state.before.items():
-        layers[key].weight.data.copy_(weight)  # pyright: ignore
+        _weight(layers[key]).copy_(weight)
     _switch(network, state, on=True)
 
 
@@ -88,14 +88,14 @@ def unmerged(network: nn.Module) -> Iterator[None]:
     """The base weights inside the block, whatever is merged."""
     state = _merged.get(network)
     layers = adaptable(network) if state else {}
-    kept = {key: layers[key].weight.detach().clone() for key in (state.before if state else ())}  # pyright: ignore
+    kept = {key: _weight(layers[key]).clone() for key in (state.before if state else ())}
     try:
         for key in kept:
-            layers[key].weight.data.copy_(state.before[key])  # pyright: ignore
+            _weight(layers[key]).copy_(state.before[key])
         yield
     finally:
         for key, weight in kept.items():
-            layers[key].weight.data.copy_(weight)  # pyright: ignore
+            _weight(layers[key]).copy_(weight)
 
 
 def merged_weights(model: SpeechModel, name: str = "default") -> dict[str, Tensor]:
@@ -118,6 +118,11 @@ def merged_weights(model: SpeechModel, name: str = "default") -> dict[str, Tenso
     finally:
         if not already:
             unmerge(model, name)
+
+
+def _weight(layer: Any) -> Tensor:
+    """A layer's weight, to be read and written without gradients."""
+    return layer.weight.data
 
 
 def _plain(key: str, name: str) -> str | None:

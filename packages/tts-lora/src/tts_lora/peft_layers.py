@@ -14,7 +14,6 @@ from tts_lora.settings import AdapterSettings
 from tts_lora.targets import AdapterError
 
 if TYPE_CHECKING:
-    import peft
     from torch import Tensor, nn
 
     from tts_lora.config import LoraConfig
@@ -55,8 +54,8 @@ def peft_config(config: LoraConfig, settings: dict[str, Any], steps: int | None)
     import peft
 
     if config.method != "adalora":
-        variant = {"use_dora": config.method == "dora", "use_rslora": config.method == "rslora"}
-        return peft.LoraConfig(r=config.rank, **settings, **variant)
+        settings = {**settings, "use_dora": config.method == "dora"}
+        return peft.LoraConfig(r=config.rank, use_rslora=config.method == "rslora", **settings)
     if not steps or steps < 10:
         raise AdapterError(f"AdaLoRA needs total_steps of at least 10, not {steps}: give the count")
     return peft.AdaLoraConfig(
@@ -184,7 +183,7 @@ def config_of(network: nn.Module, name: str) -> Any:
     return network.peft_config[name]  # pyright: ignore
 
 
-def settings_of(config: peft.LoraConfig) -> AdapterSettings:
+def settings_of(config: Any) -> AdapterSettings:
     """The same in our words."""
     targets = config.target_modules
     return AdapterSettings(

@@ -6,7 +6,7 @@ Letters: B batch, T steps, I in features, O out features, K rank, padded to the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tts_lora.targets import AdapterError, is_conv1d, is_linear
 
@@ -50,7 +50,7 @@ def part_of(
             f"the adapter changes {key}, a {type(layer).__name__}, and only linear layers can be "
             "hot: load it without hot"
         )
-    weight = layer.weight
+    weight: Any = layer.weight
     with torch.no_grad():
         down, up = tensors["lora_A.weight"].float(), tensors["lora_B.weight"].float().T
         up, gain = up * settings.scale_of(key), None
@@ -60,7 +60,7 @@ def part_of(
             factor = tensors["lora_magnitude_vector"].float().to(norm.device) / norm
             up, gain = up.to(norm.device) * factor, (factor - 1).to(weight.dtype)
         like = {"device": weight.device, "dtype": weight.dtype}
-        return Part(down.to(**like).contiguous(), up.to(**like).contiguous(), gain)  # pyright: ignore
+        return Part(down.to(**like).contiguous(), up.to(**like).contiguous(), gain)
 
 
 def mixed(parts: Sequence[tuple[Part, float]]) -> Part | None:

@@ -6,7 +6,7 @@ import difflib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voice_data.artefact import ArtefactError
 
@@ -66,7 +66,8 @@ def is_linear(layer: nn.Module) -> bool:
 
 def sizes(layer: nn.Module) -> tuple[int, int]:
     """In and out features of a linear layer."""
-    rows, columns = layer.weight.shape  # pyright: ignore
+    weight: Any = layer.weight
+    rows, columns = weight.shape
     return (rows, columns) if is_conv1d(layer) else (columns, rows)
 
 
@@ -74,14 +75,15 @@ def lora_shapes(layer: nn.Module, rank: int, *, dora: bool) -> dict[str, tuple[i
     """The tensors that PEFT stores for a layer, by the end of their names, with their shapes."""
     from torch import nn
 
+    weight: Any = layer.weight
     if isinstance(layer, nn.Embedding):
-        count, width = layer.weight.shape
+        count, width = weight.shape
         return {"lora_embedding_A": (rank, count), "lora_embedding_B": (width, rank)}
     if is_linear(layer):
         inside, out = sizes(layer)
         shapes = {"lora_A.weight": (rank, inside), "lora_B.weight": (out, rank)}
         return {**shapes, "lora_magnitude_vector": (out,)} if dora else shapes
-    out, *kernel = layer.weight.shape  # pyright: ignore
+    out, *kernel = weight.shape
     ones = (1,) * (len(kernel) - 1)
     shapes = {"lora_A.weight": (rank, *kernel), "lora_B.weight": (out, rank, *ones)}
     return {**shapes, "lora_magnitude_vector": (1, out, *ones)} if dora else shapes
