@@ -124,8 +124,9 @@ def export_merged(
 ) -> Path:
     """The whole network with the adapter in its weights, in the format that the base has.
 
-    That is what transformers saves for its own models, what the model's ``save_pretrained`` writes
-    where it has one, and otherwise a verified folder of plain tensors of the kind ``merged``.
+    That is what the model's ``save_pretrained`` writes where it has one and the adapter is a plain
+    LoRA, what transformers saves for its own networks, and otherwise a verified folder of plain
+    tensors of the kind ``merged``.
 
     Raises:
         AdapterError: if the adapter is damaged or for another model, or cannot be merged.
@@ -157,10 +158,10 @@ def _write_merged(
     from voice_data.artefact import save_artefact
 
     save: Any = getattr(model, "save_pretrained", None)
-    if isinstance(model.network, PreTrainedModel):
-        model.network.save_pretrained(out, state_dict=weights)
-    elif hot and save is not None:
+    if hot and save is not None:  # no PEFT layers: the network is as it was loaded
         save(out)
+    elif isinstance(model.network, PreTrainedModel):
+        model.network.save_pretrained(out, state_dict=weights)
     else:
         config = {"base": adapter.card.base, "description": adapter.card.description}
         text = f"# {adapter.card.base} with an adapter merged\n\n{adapter.card.description}\n"
