@@ -78,7 +78,8 @@ class Mixer:
     def rows(self, choices: Sequence[Choice]) -> Iterator[None]:
         """Inside the block row ``i`` of every batch has the adapter ``choices[i]``.
 
-        The choice holds for this thread (or asyncio task) alone. Gradients flow through it.
+        The choice holds for this thread (or asyncio task) alone. Gradients flow through it. Rows
+        that all choose the same may be any number.
 
         Raises:
             AdapterError: if a name is not resident, a weight is not finite, an adapter is merged
