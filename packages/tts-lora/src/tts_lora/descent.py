@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
     from accelerate import Accelerator
     from torch import Tensor, nn
+    from torch.amp.grad_scaler import GradScaler
 
     from tts_lora.adapter import Attached
     from tts_lora.config import TrainConfig
@@ -47,7 +48,7 @@ class Descent:
     accelerator: Accelerator
     device: torch.device
     optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
+    scaler: GradScaler
     conditions: Mapping[str, Condition]
     steps: int
     parameters: dict[str, nn.Parameter] = field(default_factory=dict)

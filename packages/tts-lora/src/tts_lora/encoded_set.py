@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,7 +110,7 @@ def read_index(folder: str | os.PathLike[str]) -> Index:
     return index
 
 
-class EncodedSet(Sequence["Mapping[str, Tensor]"]):
+class EncodedSet:
     """The clips of a prepared set; ``[i]`` reads the named tensors of one.
 
     A shard is checked against its hash when it is opened first, then read clip by clip.
@@ -135,15 +135,13 @@ class EncodedSet(Sequence["Mapping[str, Tensor]"]):
         """How many clips there are."""
         return len(self.index.clips)
 
-    def __getitem__(self, position: Any) -> Any:
+    def __getitem__(self, position: int) -> dict[str, Tensor]:
         """The tensors of one clip.
 
         Raises:
             IndexError: if there is no such clip.
             EncodedSetError: if its shard was changed or does not hold it.
         """
-        if isinstance(position, slice):
-            return [self[i] for i in range(*position.indices(len(self)))]
         clip = self.index.clips[position]
         file = self._shard(clip.shard)
         names = self._keys[clip.shard].get(clip.id)

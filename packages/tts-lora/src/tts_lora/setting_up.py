@@ -223,7 +223,7 @@ def _descent(
     steps: int,
     conditions: Mapping[str, Condition],
 ) -> Descent:
-    import torch
+    from torch.amp.grad_scaler import GradScaler
 
     parameters = {n: p for n, p in model.network.named_parameters() if p.requires_grad}
     for parameter in parameters.values():
@@ -236,7 +236,7 @@ def _descent(
         accelerator=accelerator,
         device=device,
         optimizer=make_optimizer(parameters, config),
-        scaler=torch.amp.GradScaler(device.type, enabled=config.amp == "fp16"),
+        scaler=GradScaler(device.type, enabled=config.amp == "fp16"),
         conditions=conditions,
         steps=steps,
         parameters=parameters,

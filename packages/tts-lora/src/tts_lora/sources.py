@@ -124,7 +124,7 @@ def survey(config: PrepareConfig) -> list[Survey]:
         found.append(
             Survey(
                 name=source.name,
-                statuses=dict(report.statuses),
+                statuses={str(name): count for name, count in report.statuses.items()},
                 codes=report.codes,
                 seconds=round(sum(each.duration or 0.0 for each in usable), 3),
             )
