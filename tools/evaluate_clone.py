@@ -130,7 +130,8 @@ def one(
     trained = run("train", *words, log=out / "train.log")
     words = ["--adapter", str(adapter), "--out", str(report), "--limit", str(held_out)]
     words += [word for metric in METRICS for word in ("--metric", metric)]
-    run("validate", *words, "--select", "--json", log=out / "validate.log")
+    if not (report / "validation.json").exists():
+        run("validate", *words, "--json", log=out / "validate.log")
     learnt = [item for item in chosen if item.split == "train"]
     found = json.loads((report / "validation.json").read_text("utf-8"))
     return {
@@ -141,15 +142,13 @@ def one(
         "train_seconds": round(trained.seconds, 1),
         "train_megabytes": round(trained.megabytes),
         "adapter_bytes": (adapter / "adapter_model.safetensors").stat().st_size,
-        "systems": {row["name"]: _figures(row) for row in found["standings"]},
-        "selected": (found.get("selection") or {}).get("name", ""),
+        "systems": {row["name"]: _figures(row) for row in found["rows"]},
     }
 
 
 def _figures(row: dict[str, Any]) -> dict[str, float]:
     kept = {name: row["figures"][name]["mean"] for name in FIGURES if name in row["figures"]}
-    if kept.get("similarity_ceiling"):
-        kept["similarity_share"] = kept["similarity"] / kept["similarity_ceiling"]
+    kept["similarity_share"] = row["similarity_share"]
     return {name: round(value, 4) for name, value in kept.items()}
 
 
