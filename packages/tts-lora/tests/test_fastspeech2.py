@@ -21,7 +21,7 @@ from tts_lora.families import fastspeech2
 from tts_lora.families.conformer import LONGEST, infer, rows, teach
 from tts_lora.families.fastspeech2 import FastSpeech2, load
 from tts_lora.families.phonemes import Phonemes
-from tts_lora.families.prosody import Prosody, even_durations, read_scales
+from tts_lora.families.prosody import Prosody, _fundamental, even_durations, read_scales
 from tts_lora.families.weights import frozen_statistics
 from voice_data.audio import Audio
 from voice_data.dataset import Example
@@ -110,6 +110,18 @@ def test_pitch_and_energy_follow_the_sound() -> None:
     pitch, energy = plain.pitch(sound, durations), plain.energy(sound, durations)
     assert pitch[0, 0] < -0.8 < 0.8 < pitch[1, 0]
     assert energy[0, 0] < -0.8 < 0.8 < energy[1, 0]
+
+
+@pytest.mark.parametrize("hertz", [70.0, 110.0, 220.0, 410.0])
+def test_the_fundamental_is_found_and_noise_has_none(hertz: float) -> None:
+    time = np.arange(11_025) / 22_050
+    voice = sum(np.sin(2 * np.pi * n * hertz * time + n) / n for n in range(1, 8))
+    found, doubt = _fundamental((0.2 * voice).astype(np.float32))
+    inner = slice(4, -4)
+    assert torch.allclose(found[inner], torch.tensor(hertz), rtol=0.02)
+    assert float(doubt[inner].max()) < 0.1
+    noise = np.random.default_rng(0).standard_normal(11_025).astype(np.float32)
+    assert float(_fundamental(noise)[1].median()) > 0.5
 
 
 def test_scales_of_the_corpus_are_read_and_used(tmp_path: Path) -> None:
