@@ -43,7 +43,9 @@ def test_a_clip_is_what_the_model_makes_of_its_recording(prepared: EncodedSet) -
 
 def test_another_base_is_refused(prepared: EncodedSet) -> None:
     prepared.require_base(ToySpeech().weights_sha256)
-    with pytest.raises(EncodedSetError, match=r"was prepared with 'toy' .*prepare the set for this"):
+    with pytest.raises(
+        EncodedSetError, match=r"was prepared with 'toy' .*prepare the set for this"
+    ):
         prepared.require_base(ToySpeech(seed=1).weights_sha256)
 
 
