@@ -1,4 +1,4 @@
-"""Not working yet: this package holds its name and version, and nothing else."""
+"""Not working yet: the parts of a hypernetwork are here, and no command that joins them."""
 
 from __future__ import annotations
 
