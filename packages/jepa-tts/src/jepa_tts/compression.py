@@ -52,7 +52,7 @@ def decompress(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if plain + SCALES not in packed:
             raise ValueError(f"{name} has no {plain + SCALES} beside it: the file is incomplete")
         scales = packed[plain + SCALES].float()
-        tensors[plain] = tensor.float() * scales.view(-1, *[1] * (tensor.dim() - 1))
+        tensors[plain] = tensor.float().mul_(scales.view(-1, *[1] * (tensor.dim() - 1)))
     return tensors
 
 

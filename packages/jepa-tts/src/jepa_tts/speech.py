@@ -163,7 +163,8 @@ class JepaSpeech:
         }
         total = parts["mse"] + STOP_WEIGHT * parts["stop"]
         total = total + DURATION_WEIGHT * parts["duration"] + MEL_WEIGHT * parts["mel"]
-        return Loss(total=total, parts={k: float(v.detach()) for k, v in parts.items()})
+        named = {name: float(value.detach()) for name, value in parts.items()}
+        return Loss(total=total, parts=named, positions=int(mask.sum()))
 
     @torch.no_grad()
     def trace(self, batch: TextMel, path: Path = "loss") -> Trace:

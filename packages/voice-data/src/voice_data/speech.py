@@ -38,10 +38,15 @@ class SpeechModelError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """``total`` is the scalar tensor to differentiate, ``parts`` its named terms for a log."""
+    """``total`` is the scalar tensor to differentiate, ``parts`` its named terms for a log.
+
+    ``positions`` is how many positions ``total`` is the mean of, 0 if that is not known: by it the
+    gradients of several batches are weighted, so that a step does not depend on how it is cut.
+    """
 
     total: torch.Tensor
     parts: Mapping[str, float]
+    positions: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
