@@ -124,7 +124,8 @@ def test_encoding_is_deterministic_and_sees_no_adapter(speech: JepaSpeech) -> No
 
 
 def test_pefts_own_layers_are_switched_off_too(speech: JepaSpeech) -> None:
-    peft = pytest.importorskip("peft")
+    import peft
+
     clip = example("One two.", 1.0)
     before = speech.encode(clip)
     config = peft.LoraConfig(target_modules=list(speech.targets["all"]), init_lora_weights=False)

@@ -11,9 +11,9 @@ import numpy as np
 from toy import CODES, HOP, ToySpeech, codes_of, write_corpus
 
 from tts_lora.config import LoraConfig, TrainConfig
-from tts_lora.prepare import PrepareConfig, SourceConfig, prepare
 from tts_lora.train import Trained, train
 from voice_data.audio import Audio
+from voice_data.encoded import PrepareConfig, SourceConfig, prepare
 
 
 @dataclass

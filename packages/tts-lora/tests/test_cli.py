@@ -18,8 +18,8 @@ from toy import ToySpeech
 
 from tts_lora import cli
 from tts_lora.card import VoiceCard
-from tts_lora.encoded_set import EncodedSet
 from voice_data.audio import read
+from voice_data.encoded import EncodedSet
 from voice_data.score import scorer
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tts_lora.config import LoraConfig, TrainConfig, preset, size_of
-from tts_lora.prepare import PrepareConfig, SourceConfig, prepare
 from tts_lora.recipe import load_prepare_config, load_train_config
 from voice_data.config import ConfigError
+from voice_data.encoded import PrepareConfig, SourceConfig, prepare
 
 
 def test_defaults_are_those_of_the_medium_preset() -> None:

@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 from toy import ToySpeech, write_corpus
 
 from tts_lora.config import LoraConfig, TrainConfig
-from tts_lora.prepare import PrepareConfig, SourceConfig, prepare
 from tts_lora.train import train
+from voice_data.encoded import PrepareConfig, SourceConfig, prepare
 
 SCRIPT = Path(__file__).with_name("training.py")
 _NO_NETWORK = ("Gloo connectFullMesh", "EADDRNOTAVAIL", "Address family not supported", "bind(")

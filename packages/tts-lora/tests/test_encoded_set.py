@@ -11,10 +11,16 @@ import pytest
 import torch
 from toy import ToySpeech
 
-from tts_lora.encoded_set import INDEX, EncodedSet, EncodedSetError
-from tts_lora.prepare import PrepareConfig, SourceConfig, prepare
 from voice_data.audio import read
 from voice_data.dataset import Example
+from voice_data.encoded import (
+    INDEX,
+    EncodedSet,
+    EncodedSetError,
+    PrepareConfig,
+    SourceConfig,
+    prepare,
+)
 from voice_data.manifest import Utterance
 
 
@@ -50,7 +56,7 @@ def test_another_base_is_refused(prepared: EncodedSet) -> None:
 
 
 def test_no_set(tmp_path: Path) -> None:
-    with pytest.raises(EncodedSetError, match=r"is no prepared set .*`tts-lora prepare`"):
+    with pytest.raises(EncodedSetError, match=r"is no prepared set .*`voice-data encode`"):
         EncodedSet(tmp_path)
 
 
@@ -72,7 +78,7 @@ def test_a_damaged_index(prepared: EncodedSet, text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("format", 9, "has format 9, not 1: update tts-lora"),
+        ("format", 9, "has format 9, not 1: update voice-data"),
         ("clips", [], "lists no clips"),
         ("shards", {"../x.safetensors": "0"}, "leaves the data folder"),
         ("shards", {"x.safetensors": "0"}, "x.safetensors is missing"),

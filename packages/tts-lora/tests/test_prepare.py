@@ -12,10 +12,17 @@ import numpy as np
 import pytest
 from toy import RATE, ToySpeech, tone, write_corpus
 
-import tts_lora.shards as shards
-from tts_lora.encoded_set import INDEX, EncodedSet
-from tts_lora.prepare import PrepareConfig, PrepareError, SourceConfig, prepare, survey
+import voice_data.encoded.shards as shards
 from voice_data.audio import Audio, read, write
+from voice_data.encoded import (
+    INDEX,
+    EncodedSet,
+    PrepareConfig,
+    PrepareError,
+    SourceConfig,
+    prepare,
+    survey,
+)
 from voice_data.manifest import ManifestError
 from voice_data.speech import SpeechModelError
 

@@ -15,11 +15,11 @@ import tts_lora.search as module
 from tts_lora.config import LoraConfig, TrainConfig
 from tts_lora.descent import NotFiniteError
 from tts_lora.folder import read_adapter
-from tts_lora.prepare import PrepareConfig, SourceConfig, prepare
 from tts_lora.recipe import load_train_config
 from tts_lora.search import SearchConfig, Trial, search
 from tts_lora.study import SearchError
 from tts_lora.train import Event, Trained
+from voice_data.encoded import PrepareConfig, SourceConfig, prepare
 
 SPACE = SearchConfig(
     trials=3, ranks=(1, 2), scales=(2.0,), dropouts=(0.0,), learning_rates=(1e-4, 1e-2), startup=2

@@ -23,11 +23,10 @@ from tts_lora.adapter import detach, disabled, load
 from tts_lora.checkpoint import STATE, CheckpointError, read_state
 from tts_lora.config import LoraConfig, TrainConfig
 from tts_lora.descent import NotFiniteError, learning_rate, make_optimizer
-from tts_lora.encoded_set import EncodedSet
 from tts_lora.preflight import PreflightError
-from tts_lora.prepare import PrepareConfig, SourceConfig, prepare
 from tts_lora.resume import TrainError
 from tts_lora.train import Event, Trained, plan, train
+from voice_data.encoded import EncodedSet, PrepareConfig, SourceConfig, prepare
 from voice_data.speech import Loss
 
 STEPS = 6

@@ -14,12 +14,12 @@ from toy import ToySpeech
 
 from tts_lora.assessment import AssessmentError, assess, kept, promote, trained_on
 from tts_lora.card import VoiceCard
-from tts_lora.encoded_set import EncodedSet, EncodedSetError
 from tts_lora.folder import read_adapter
 from tts_lora.heldout import HeldOutError, held_out
 from tts_lora.selection import Selection, SelectionConfig, SelectionError
 from tts_lora.validate import ADAPTER, BASE, PROMPT, RECORDING, ValidateConfig, choose, validate
 from tts_lora.validation import Standing, Validation
+from voice_data.encoded import EncodedSet, EncodedSetError
 from voice_data.score import Statistic, scorer
 
 METRICS = ("wer", "similarity", "rate")

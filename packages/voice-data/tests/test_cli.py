@@ -194,7 +194,6 @@ def test_score_measures_pitch_and_pace(
 
 
 def test_score_really_scores(source: Path) -> None:
-    pytest.importorskip("swift_f0", reason="needs the extra metrics")
     result = run("score", source / "manifest.jsonl", "--metric", "rate", "--threads", "1", "--json")
     assert result.exit_code == 0, result.output
     assert len(json.loads(result.stdout)["rows"]) == 4

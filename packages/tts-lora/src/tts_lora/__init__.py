@@ -13,22 +13,21 @@ if TYPE_CHECKING:
     from tts_lora.adapter import load
     from tts_lora.assessment import assess
     from tts_lora.config import LoraConfig, TrainConfig
-    from tts_lora.encoded_set import EncodedSet
     from tts_lora.mixing import Mixer
     from tts_lora.narration import narrate
-    from tts_lora.sources import PrepareConfig
+    from voice_data.encoded import EncodedSet, PrepareConfig
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "EncodedSet": "encoded_set",
-    "LoraConfig": "config",
-    "Mixer": "mixing",
-    "PrepareConfig": "sources",
-    "TrainConfig": "config",
-    "assess": "assessment",
-    "load": "adapter",
-    "narrate": "narration",
+    "EncodedSet": "voice_data.encoded",
+    "LoraConfig": "tts_lora.config",
+    "Mixer": "tts_lora.mixing",
+    "PrepareConfig": "voice_data.encoded",
+    "TrainConfig": "tts_lora.config",
+    "assess": "tts_lora.assessment",
+    "load": "tts_lora.adapter",
+    "narrate": "tts_lora.narration",
 }
 
 __all__ = [
@@ -51,7 +50,7 @@ def __getattr__(name: str) -> Any:
         )
     from importlib import import_module
 
-    return getattr(import_module(f"tts_lora.{_HOMES[name]}"), name)
+    return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -44,10 +44,10 @@ def assess(
         HeldOutError, EncodedSetError, ScoreError: as :func:`tts_lora.validate.validate`.
         ImportError: if the ``[metrics]`` extra is not installed.
     """
-    from tts_lora.encoded_set import EncodedSet
     from tts_lora.folder import read_adapter
     from tts_lora.scorecard import record, save
     from tts_lora.validate import ValidateConfig, validate
+    from voice_data.encoded import EncodedSet
     from voice_data.speech import load_speech_model
 
     folder, config = Path(adapter), config or ValidateConfig()

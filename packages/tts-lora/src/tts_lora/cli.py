@@ -48,8 +48,8 @@ def prepare(
     Each is only read. An interrupted call goes on where it stopped.
     """
     from tts_lora import console
-    from tts_lora.prepare import prepare as run
-    from tts_lora.prepare import survey
+    from voice_data.encoded import prepare as run
+    from voice_data.encoded import survey
 
     settings = console.prepare_config(config, overrides, folders, options)
     if dry_run:

@@ -14,9 +14,8 @@ import click
 
 if TYPE_CHECKING:
     from tts_lora.config import TrainConfig
-    from tts_lora.encoded_set import EncodedSet
-    from tts_lora.prepare import PrepareConfig, Survey
     from tts_lora.search import Trial
+    from voice_data.encoded import EncodedSet, PrepareConfig, Survey
 
 _OF_SOURCE = ("speaker", "language", "licence", "consent")
 
@@ -58,8 +57,8 @@ def train_config(
         click.UsageError: naming what is missing or wrong.
         EncodedSetError: if the training set cannot be read.
     """
-    from tts_lora.encoded_set import EncodedSetError
     from tts_lora.recipe import load_train_config
+    from voice_data.encoded import EncodedSetError
 
     names = ("data", "base", "out", "epochs", "device", "seed")
     if file is None:
@@ -149,7 +148,7 @@ def surveyed(found: Sequence[Survey]) -> list[str]:
 
 def prepared(done: EncodedSet) -> dict[str, Any]:
     """A training set in figures."""
-    from tts_lora.encoded_set import read_index
+    from voice_data.encoded import read_index
 
     index = read_index(done.folder)
     return {

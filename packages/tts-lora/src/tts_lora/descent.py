@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tts_lora.adapter import Attached
     from tts_lora.config import TrainConfig
-    from tts_lora.encoded_set import EncodedSet
+    from voice_data.encoded import EncodedSet
     from voice_data.speech import Condition, SpeechModel
 
 _SEED_LIMIT = 2**32

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tts_lora.encoded_set import EncodedSet
+    from voice_data.encoded import EncodedSet
 
 SPLIT = "validation"
 

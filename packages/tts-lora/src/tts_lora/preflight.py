@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tts_lora.adapter import Attached
     from tts_lora.batches import StepPlan
     from tts_lora.config import TrainConfig
-    from tts_lora.encoded_set import EncodedSet
+    from voice_data.encoded import EncodedSet
     from voice_data.speech import SpeechModel
 
 _ADAM_BYTES = 12  # per trained parameter: gradient and two moments, float32

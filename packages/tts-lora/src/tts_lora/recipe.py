@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tts_lora.config import Size, TrainConfig, preset, size_of
-from tts_lora.sources import PrepareConfig
+from voice_data.encoded import PrepareConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ def load_train_config(
     given = load_config(Recipe, path, overrides)
     train = given.train or from_mapping(TrainConfig, {}, where=str(path or ""))
     if size is None:
-        from tts_lora.encoded_set import EncodedSet
+        from voice_data.encoded import EncodedSet
 
         size = size_of(len(EncodedSet(train.data).of_split("train")))
     base = Recipe(prepare=given.prepare, train=preset(size, data=train.data, out=train.out))

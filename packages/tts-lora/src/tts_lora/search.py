@@ -252,6 +252,6 @@ def _yaml(config: TrainConfig) -> str:
 
 
 def _base(config: TrainConfig) -> str:
-    from tts_lora.encoded_set import read_index
+    from voice_data.encoded import read_index
 
     return read_index(config.data).base

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from tts_lora.batches import StepPlan, to_device
 from tts_lora.descent import Descent, autocast, evaluating, make_optimizer, seed_all
-from tts_lora.encoded_set import EncodedSet
 from tts_lora.preflight import (
     Preflight,
     available_memory,
@@ -21,6 +20,7 @@ from tts_lora.preflight import (
     measured_memory,
     use_checkpointing,
 )
+from voice_data.encoded import EncodedSet
 
 if TYPE_CHECKING:
     import torch

@@ -23,9 +23,9 @@ from tts_lora.speaking import (
 from tts_lora.validation import OtherVoice, Standing, Validation
 
 if TYPE_CHECKING:
-    from tts_lora.encoded_set import EncodedSet
     from tts_lora.heldout import Sentence
     from tts_lora.probe import Probe
+    from voice_data.encoded import EncodedSet
     from voice_data.score import Statistic
     from voice_data.score.recognition import Transcriber
     from voice_data.speech import Condition, SpeechModel

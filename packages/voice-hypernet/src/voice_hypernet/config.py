@@ -43,7 +43,7 @@ class HypernetConfig:
     """Everything that decides the shape of a :class:`voice_hypernet.hypernet.Hypernetwork`.
 
     ``head`` is ``joint`` (A and B of all ranks at once) or ``by-rank`` (the trunk is asked once per
-    rank: far smaller heads). ``shared`` gives both matrices one head.
+    rank: far smaller heads).
     """
 
     lora: LoraShape = field(default_factory=LoraShape)

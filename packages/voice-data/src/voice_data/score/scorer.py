@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -154,4 +155,5 @@ def _threads(threads: int | None) -> int:
 
 def _threads_of_torch(metrics: Sequence[str], threads: int) -> AbstractContextManager[None]:
     needs_torch = {"similarity", "distillmos"} & set(metrics)
-    return torch_threads(threads) if needs_torch else nullcontext()
+    # the recogniser sets the threads of OpenMP for the whole process: torch's too, if it is loaded
+    return torch_threads(threads) if needs_torch or "torch" in sys.modules else nullcontext()

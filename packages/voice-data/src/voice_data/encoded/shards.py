@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tts_lora.encoded_set import EncodedClip
-from tts_lora.sources import PrepareError
+from voice_data.encoded.clips import EncodedClip
+from voice_data.encoded.sources import PrepareError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tts_lora.encoded_set import (
+from voice_data.encoded.clips import (
     FORMAT,
     EncodedSet,
     EncodedSetError,
@@ -24,8 +24,8 @@ from tts_lora.encoded_set import (
     Source,
     write_index,
 )
-from tts_lora.shards import Shard, encode_shards
-from tts_lora.sources import (
+from voice_data.encoded.shards import Shard, encode_shards
+from voice_data.encoded.sources import (
     PrepareConfig,
     PrepareError,
     SourceConfig,

@@ -98,13 +98,13 @@ def read_index(folder: str | os.PathLike[str]) -> Index:
     except FileNotFoundError:
         raise EncodedSetError(
             f"{os.fspath(folder)} is no prepared set (it has no {INDEX}): "
-            "make one with `tts-lora prepare`"
+            "make one with `voice-data encode`"
         ) from None
     except (OSError, ValueError, AttributeError) as error:
         reason = error if isinstance(error, ConfigError) else f"{path} cannot be read: {error}"
         raise EncodedSetError(f"{reason}; prepare the set again") from error
     if index.format != FORMAT:
-        raise EncodedSetError(f"{path} has format {index.format}, not {FORMAT}: update tts-lora")
+        raise EncodedSetError(f"{path} has format {index.format}, not {FORMAT}: update voice-data")
     if not index.clips:
         raise EncodedSetError(f"{path} lists no clips: prepare the set again")
     return index
