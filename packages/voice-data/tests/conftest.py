@@ -52,3 +52,14 @@ def clip(noise: Callable[..., Audio]) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def tones(tmp_path: Path) -> Callable[..., Path]:
+    """Write a small data set of one speaker's tones into ``tmp_path/NAME``."""
+    from tone_model import write_tones
+
+    def make(name: str = "ann", clips: int = 6, **options: int) -> Path:
+        return write_tones(tmp_path / name, clips, speaker=name, **options)
+
+    return make

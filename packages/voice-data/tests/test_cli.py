@@ -14,14 +14,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tone_model
 from click.testing import CliRunner, Result
 
 from voice_data import __version__, cli
 from voice_data.audio import Audio, read, write
+from voice_data.encoded import EncodedSet
 from voice_data.formats import DIALECTS, read_dataset
 from voice_data.manifest import Utterance, read_manifest, write_manifest
 
-COMMANDS = ["prepare", "validate", "convert", "segment", "split", "stats", "describe", "score"]
+COMMANDS = [
+    "prepare",
+    "encode",
+    "validate",
+    "convert",
+    "segment",
+    "split",
+    "stats",
+    "describe",
+    "score",
+]
 
 
 def run(*words: str | Path) -> Result:
@@ -77,6 +89,69 @@ def test_a_dry_run_writes_nothing(source: Path, tmp_path: Path) -> None:
     assert "drop            2  (missing)" in result.stdout
     assert "3 accept, 0 fix, 1 reject" in result.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_encode_makes_a_set_for_one_model(
+    tones: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tone_model.register(monkeypatch)
+    folders = tones("ann"), tones("bob", seed=1)
+    call = ("encode", *folders, "--base", "tones", "--out", tmp_path / "p")
+    planned = run(*call, "--dry-run")
+    assert planned.exit_code == 0, planned.output
+    assert planned.output.startswith("ann: 6 clips, 0.1 minutes\n")
+    assert planned.output.endswith("bob: 6 clips, 0.1 minutes\nnothing was written (dry run)\n")
+    assert not (tmp_path / "p").exists()
+    terms = ("--licence", "cc0", "--consent", "self")
+    result = run(*call, *terms, "--json")
+    assert result.exit_code == 0, result.output
+    done = json.loads(result.stdout)
+    assert (done["base"], done["clips"], done["speakers"]) == ("tones", 12, ["ann", "bob"])
+    made = EncodedSet(tmp_path / "p")
+    assert (len(made), made.index.licence, made.index.consent) == (12, "CC0-1.0", "self")
+    assert done["train"] == len(made.of_split("train"))
+    again = run(*call, *terms)  # finished already: only said again
+    assert again.output.startswith(f"{done['train']} clips to train on, ")
+
+
+def test_encode_takes_settings_from_a_file(
+    tones: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tone_model.register(monkeypatch)
+    file = tmp_path / "encode.yaml"
+    sources = [{"folder": str(tones()), "weight": 2.0}]
+    file.write_text(json.dumps({"sources": sources, "base": "tones:1", "out": str(tmp_path / "p")}))
+    result = run("encode", "--config", file, "--seed", "5", "--json")
+    assert result.exit_code == 0, result.output
+    made = EncodedSet(tmp_path / "p").index
+    assert (made.base, made.sources[0].weight, made.settings["seed"]) == ("tones:1", 2.0, 5)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["encode"], 2, "is missing"),
+        (["encode", ".", "--out", "p"], 2, "base"),
+        (
+            ["encode", "--speaker", "ann", "--base", "b", "--out", "p"],
+            2,
+            "--speaker says something",
+        ),
+        (["encode", "nowhere", "--base", "b", "--out", "p"], 2, "does not exist"),
+        (["encode", "{}", "--base", "tone", "--out", "p"], 1, "no speech model 'tone'"),
+    ],
+)
+def test_encode_refuses(
+    words: list[str], status: int, message: str, tones: Callable[..., Path],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    tone_model.register(monkeypatch)
+    folder = str(tones())
+    monkeypatch.chdir(tmp_path)
+    result = run(*(word.format(folder) for word in words))
+    assert result.exit_code == status, result.output
+    assert message in result.stderr
+    assert not (tmp_path / "p").exists()
 
 
 def test_validate_says_what_is_wrong(source: Path, tmp_path: Path) -> None:

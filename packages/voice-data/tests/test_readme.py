@@ -14,6 +14,8 @@ from click.testing import CliRunner
 from voice_data.checks import CODES
 from voice_data.cli import main
 from voice_data.config import load_config
+from voice_data.encoded import PrepareConfig as EncodeConfig
+from voice_data.encoded import SourceConfig
 from voice_data.formats import DIALECTS
 from voice_data.manifest import Utterance, write_manifest
 from voice_data.pipeline import PrepareConfig
@@ -87,3 +89,14 @@ def test_the_recipe_holds_the_defaults() -> None:
     assert load_config(PrepareConfig, path) == PrepareConfig(language="en")
     named = set(yaml.safe_load(path.read_text(encoding="utf-8")))
     assert named == set(PrepareConfig.__dataclass_fields__)
+
+
+def test_the_recipe_of_encode_holds_the_defaults() -> None:
+    path = PACKAGE / "recipes" / "encode.yaml"
+    source = SourceConfig(folder="recordings")
+    assert load_config(EncodeConfig, path) == EncodeConfig(
+        sources=(source,), base="jepa-tts", out="encoded"
+    )
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert set(values["sources"][0]) == set(SourceConfig.__dataclass_fields__)
+    assert {*values, "check", "segment"} == set(EncodeConfig.__dataclass_fields__)

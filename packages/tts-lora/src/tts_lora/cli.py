@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from tts_lora import __version__
-from voice_data.console import configured, job, load, out_option, seeded, show, with_json
+from voice_data.account import encoded_figures, encoded_lines, survey_lines
+from voice_data.console import clips_bar, configured, job, load, out_option, seeded, show, with_json
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 SOURCE = click.Path(exists=True, path_type=Path)
@@ -54,11 +55,11 @@ def prepare(
     settings = console.prepare_config(config, overrides, folders, options)
     if dry_run:
         found = survey(settings)
-        show({"sources": [console.plain(each) for each in found]}, console.surveyed(found), as_json)
+        show({"sources": [console.plain(each) for each in found]}, survey_lines(found), as_json)
         return
-    with console.clips_bar() as on_clip:
+    with clips_bar() as on_clip:
         done = run(settings, on_clip=on_clip)
-    show(console.prepared(done), console.prepared_lines(done), as_json)
+    show(encoded_figures(done), encoded_lines(done), as_json)
 
 
 @main.command()

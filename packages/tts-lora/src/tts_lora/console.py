@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from voice_data.console import sources_json
+
 if TYPE_CHECKING:
     from tts_lora.config import TrainConfig
     from tts_lora.search import Trial
-    from voice_data.encoded import EncodedSet, PrepareConfig, Survey
+    from voice_data.encoded import PrepareConfig
 
 _OF_SOURCE = ("speaker", "language", "licence", "consent")
 
@@ -34,12 +34,9 @@ def prepare_config(
     from tts_lora.recipe import load_prepare_config
     from voice_data.config import ConfigError
 
-    told = {name: options.get(name) for name in _OF_SOURCE if options.get(name)}
     given = {name: options.get(name) for name in ("base", "out", "seed")}
-    if folders:
-        given["sources"] = json.dumps([{"folder": str(each), **told} for each in folders])
-    elif told:
-        raise click.UsageError(f"--{next(iter(told))} says something of FOLDER: give one")
+    told = {name: str(options.get(name) or "") for name in _OF_SOURCE}
+    given["sources"] = sources_json(folders, told)
     if file is None:
         _require({"FOLDER": folders, "--base": given["base"], "--out": given["out"]})
     try:
@@ -111,20 +108,6 @@ def listed(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def clips_bar() -> Iterator[Callable[[int, int], None]]:
-    """Something to call with clips done and clips in all; it draws only on a terminal."""
-    from tqdm import tqdm
-
-    with tqdm(unit="clip", disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
-
-        def tell(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield tell
-
-
 def tell_trial(trial: Trial) -> None:
     """One line per trial, on standard error."""
     loss = "" if trial.loss is None else f", loss {trial.loss:.4f}"
@@ -135,41 +118,6 @@ def plain(result: Any) -> dict[str, Any]:
     """A result as plain values for JSON."""
     values = result.to_dict() if hasattr(result, "to_dict") else asdict(result)
     return json.loads(json.dumps(values, default=str))
-
-
-def surveyed(found: Sequence[Survey]) -> list[str]:
-    """What a dry run of `prepare` says."""
-    lines = []
-    for each in found:
-        lines.append(f"{each.name}: {each.usable} clips, {each.seconds / 60:.1f} minutes")
-        lines += [f"  {code}: {count}" for code, count in each.codes.items()]
-    return [*lines, "nothing was written (dry run)"]
-
-
-def prepared(done: EncodedSet) -> dict[str, Any]:
-    """A training set in figures."""
-    from voice_data.encoded import read_index
-
-    index = read_index(done.folder)
-    return {
-        "folder": str(done.folder),
-        "base": index.base,
-        "clips": len(done),
-        "train": len(done.of_split("train")),
-        "validation": len(done.of_split("validation")),
-        "seconds": round(sum(clip.duration for clip in done.clips), 3),
-        "speakers": sorted(set(done.speakers)),
-        "skipped": dict(index.skipped),
-        "manifest_sha256": index.manifest_sha256,
-    }
-
-
-def prepared_lines(done: EncodedSet) -> list[str]:
-    """What is left out and why, then what there is."""
-    figures = prepared(done)
-    left = [f"left out  {name}  {reason}" for name, reason in figures["skipped"].items()]
-    counts = f"{figures['train']} clips to train on, {figures['validation']} held out"
-    return [*left, f"{counts}, {figures['seconds'] / 60:.1f} minutes: {done.folder}"]
 
 
 def _assigned(values: Mapping[str, Any]) -> list[str]:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from voice_data import __version__
-from voice_data.console import configured, job, json_text, load, out_option, seeded, show, with_json
-
-if TYPE_CHECKING:
-    from voice_data.describe.annotation import Described
-    from voice_data.pipeline import Prepared
-    from voice_data.verdict import Report
+from voice_data.account import (
+    described_lines,
+    encoded_figures,
+    encoded_lines,
+    plan_lines,
+    prepared_lines,
+    survey_lines,
+    verdict_lines,
+)
+from voice_data.console import (
+    clips_bar,
+    configured,
+    job,
+    json_text,
+    load,
+    out_option,
+    seeded,
+    show,
+    sources_json,
+    with_json,
+)
 
 DIALECTS = ("ljspeech", "pipe", "csv", "tab", "json", "jsonl", "hf", "librispeech", "commonvoice")
 METRICS = ("wer", "similarity", "distillmos", "dnsmos", "f0", "rate")
@@ -58,6 +74,42 @@ def prepare(
         return
     done = run(source, out, settings, dialect=dialect, progress=True)
     show(done.to_dict(), prepared_lines(done), as_json)
+
+
+@main.command()
+@click.argument("folders", nargs=-1, type=click.Path(exists=True), metavar="FOLDER...")
+@click.option("--base", help="The speech model, such as jepa-tts or NAME:FOLDER.")
+@out_option("The encoded set to make. It appears when everything is done.", required=False)
+@click.option("--speaker", default="", help="Who speaks in FOLDER, if its index does not say.")
+@click.option("--language", default="", help="What is spoken there, such as en.")
+@click.option("--licence", default="", help="On what terms the recordings may be used.")
+@click.option("--consent", default="", help="What the speaker agreed to.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@configured
+@seeded
+@with_json
+@job
+def encode(
+    folders: tuple[str, ...], base: str | None, out: Path | None, dry_run: bool,
+    config: Path | None, overrides: tuple[str, ...], seed: int | None, as_json: bool, **told: str,
+) -> None:  # fmt: skip
+    """Check, resample and encode the data sets in FOLDER... once for one speech model.
+
+    Each is only read. An interrupted call goes on where it stopped.
+    """
+    from voice_data.encoded import PrepareConfig, survey
+    from voice_data.encoded import prepare as run
+
+    given = {"base": base, "out": out, "seed": seed, "sources": sources_json(folders, told)}
+    settings = load(PrepareConfig, config, overrides, given)
+    if dry_run:
+        found = survey(settings)
+        values = {"sources": [dataclasses.asdict(each) for each in found]}
+        show(values, survey_lines(found), as_json)
+        return
+    with clips_bar() as on_clip:
+        done = run(settings, on_clip=on_clip)
+    show(encoded_figures(done), encoded_lines(done), as_json)
 
 
 @main.command()
@@ -229,38 +281,3 @@ def score(
     if out is not None:
         report.save(out)
     show(report.to_dict(), [report.table()], as_json)
-
-
-def verdict_lines(report: Report) -> list[str]:
-    """One line per clip that is not simply accepted, then the counts."""
-    lines = [
-        f"{verdict.status:6}  {verdict.id}  {finding.code}: {finding.detail}"
-        for verdict in report.verdicts
-        for finding in verdict.inspection.findings
-    ]
-    lines += [f"orphan  {name}  no line of the index names this file" for name in report.orphans]
-    return [*lines, ", ".join(f"{count} {status}" for status, count in report.statuses.items())]
-
-
-def plan_lines(report: Report) -> list[str]:
-    """The steps that `prepare` would take, then the counts."""
-    lines = [f"{step.action:14}  {step.id}  ({', '.join(step.codes)})" for step in report.plan()]
-    return [*lines, verdict_lines(report)[-1], "nothing was written (dry run)"]
-
-
-def prepared_lines(done: Prepared) -> list[str]:
-    """What is left out and why, then what there is."""
-    lines = [f"left out  {name}  {reason}" for name, reason in done.skipped.items()]
-    size = f"{done.clips} clips, {done.seconds / 3600:.2f} h"
-    return [*lines, f"{size}, {len(done.skipped)} left out: {done.folder}"]
-
-
-def described_lines(done: Described) -> list[str]:
-    """Every voice with its tags and sentences, or with a manifest only the counts."""
-    lines = [f"left out  {name}  {reason}" for name, reason in done.skipped.items()]
-    if done.path is not None:
-        return [*lines, f"{len(done.voices)} clips described, {len(done.skipped)} not: {done.path}"]
-    for voice in done.voices:
-        lines += [f"{voice.utterance.id}  {', '.join(voice.tags.to_list())}"]
-        lines += [f"  {description.text}" for description in voice.descriptions]
-    return lines

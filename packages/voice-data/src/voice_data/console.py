@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,6 +74,32 @@ def load(
         raise click.UsageError(str(error)) from error
 
 
+def sources_json(folders: Sequence[str | Path], told: Mapping[str, str]) -> str | None:
+    """FOLDER... and what was said of them as the setting ``sources``; ``None`` without folders.
+
+    Raises:
+        click.UsageError: if something is said of no folder.
+    """
+    told = {name: value for name, value in told.items() if value}
+    if told and not folders:
+        raise click.UsageError(f"--{next(iter(told))} says something of FOLDER: give one")
+    return json.dumps([{"folder": str(each), **told} for each in folders]) if folders else None
+
+
+@contextmanager
+def clips_bar() -> Iterator[Callable[[int, int], None]]:
+    """Something to call with clips done and clips in all; it draws only on a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(unit="clip", disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
+
+        def tell(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield tell
+
+
 def show(values: Mapping[str, Any], lines: Iterable[str], as_json: bool) -> None:
     """Print a result: ``values`` as JSON, or ``lines`` for people."""
     click.echo(json_text(values).rstrip() if as_json else "\n".join(lines))
@@ -78,8 +107,6 @@ def show(values: Mapping[str, Any], lines: Iterable[str], as_json: bool) -> None
 
 def json_text(values: Mapping[str, Any]) -> str:
     """Indented JSON with a line end."""
-    import json
-
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 

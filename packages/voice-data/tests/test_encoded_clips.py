@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy import ToySpeech
+from tone_model import ToneSpeech
 
 from voice_data.audio import read
 from voice_data.dataset import Example
@@ -25,16 +25,16 @@ from voice_data.manifest import Utterance
 
 
 @pytest.fixture
-def prepared(corpus: Callable[..., Path], tmp_path: Path) -> EncodedSet:
-    source = SourceConfig(folder=os.fspath(corpus()), licence="CC0-1.0", consent="self")
+def prepared(tones: Callable[..., Path], tmp_path: Path) -> EncodedSet:
+    source = SourceConfig(folder=os.fspath(tones()), licence="CC0-1.0", consent="self")
     config = PrepareConfig(
-        sources=(source,), base="toy", out=os.fspath(tmp_path / "set"), shard_clips=4
+        sources=(source,), base="tones", out=os.fspath(tmp_path / "set"), shard_clips=4
     )
-    return prepare(config, model=ToySpeech())
+    return prepare(config, model=ToneSpeech())
 
 
 def test_a_clip_is_what_the_model_makes_of_its_recording(prepared: EncodedSet) -> None:
-    model = ToySpeech()
+    model = ToneSpeech()
     assert len(prepared) == 6
     assert len(prepared.index.shards) == 2
     for i, clip in enumerate(prepared.clips):
@@ -48,11 +48,11 @@ def test_a_clip_is_what_the_model_makes_of_its_recording(prepared: EncodedSet) -
 
 
 def test_another_base_is_refused(prepared: EncodedSet) -> None:
-    prepared.require_base(ToySpeech().weights_sha256)
+    prepared.require_base(ToneSpeech().weights_sha256)
     with pytest.raises(
-        EncodedSetError, match=r"was prepared with 'toy' .*prepare the set for this"
+        EncodedSetError, match=r"was prepared with 'tones' .*prepare the set for this"
     ):
-        prepared.require_base(ToySpeech(seed=1).weights_sha256)
+        prepared.require_base(ToneSpeech(seed=1).weights_sha256)
 
 
 def test_no_set(tmp_path: Path) -> None:

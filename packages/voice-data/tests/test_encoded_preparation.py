@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy import RATE, ToySpeech, tone, write_corpus
+import torch
+from tone_model import RATE, ToneSpeech, tone, write_tones
 
 import voice_data.encoded.shards as shards
 from voice_data.audio import Audio, read, write
@@ -29,7 +30,7 @@ from voice_data.speech import SpeechModelError
 
 def config_of(*folders: Path, out: Path, **values: Any) -> PrepareConfig:
     sources = tuple(SourceConfig(folder=os.fspath(folder)) for folder in folders)
-    return PrepareConfig(**({"sources": sources, "base": "toy", "out": os.fspath(out)} | values))
+    return PrepareConfig(**({"sources": sources, "base": "tones", "out": os.fspath(out)} | values))
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -38,30 +39,30 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_same_recordings_give_the_same_bytes(
-    corpus: Callable[..., Path], tmp_path: Path
+    tones: Callable[..., Path], tmp_path: Path
 ) -> None:
     first, second = tmp_path / "a" / "set", tmp_path / "b" / "set"
-    folder = corpus()
+    folder = tones()
     for out in (first, second):
         out.parent.mkdir()
-        prepare(config_of(folder, out=out), model=ToySpeech())
+        prepare(config_of(folder, out=out), model=ToneSpeech())
         assert [path.name for path in out.parent.iterdir()] == ["set"]  # nothing is left over
     assert files_of(first) == files_of(second)
 
 
-def test_terms_go_along(corpus: Callable[..., Path], tmp_path: Path) -> None:
-    source = SourceConfig(folder=os.fspath(corpus()), licence="cc by 4.0", consent="granted")
-    made = prepare(config_of(out=tmp_path / "set", sources=(source,)), model=ToySpeech())
+def test_terms_go_along(tones: Callable[..., Path], tmp_path: Path) -> None:
+    source = SourceConfig(folder=os.fspath(tones()), licence="cc by 4.0", consent="granted")
+    made = prepare(config_of(out=tmp_path / "set", sources=(source,)), model=ToneSpeech())
     assert (made.index.licence, made.index.consent) == ("CC-BY-4.0", "granted")
     refused = SourceConfig(folder=source.folder, licence="MIT", consent="refused")
     with pytest.raises(PrepareError, match=r"the speaker of 'ann\d' refused"):
-        prepare(config_of(out=tmp_path / "no", sources=(refused,)), model=ToySpeech())
+        prepare(config_of(out=tmp_path / "no", sources=(refused,)), model=ToneSpeech())
     assert not (tmp_path / "no").exists()
 
 
-def test_no_text_is_on_both_sides(corpus: Callable[..., Path], tmp_path: Path) -> None:
-    folders = [corpus("ann", clips=8, seed=1), corpus("bob", clips=8, seed=1)]  # equal texts
-    made = prepare(config_of(*folders, out=tmp_path / "set"), model=ToySpeech())
+def test_no_text_is_on_both_sides(tones: Callable[..., Path], tmp_path: Path) -> None:
+    folders = [tones("ann", clips=8, seed=1), tones("bob", clips=8, seed=1)]  # equal texts
+    made = prepare(config_of(*folders, out=tmp_path / "set"), model=ToneSpeech())
     sides = {
         side: {text for text, split in zip(made.texts, made.splits, strict=True) if split == side}
         for side in ("train", "validation")
@@ -71,13 +72,13 @@ def test_no_text_is_on_both_sides(corpus: Callable[..., Path], tmp_path: Path) -
 
 
 def test_several_data_sets_keep_what_was_said_of_them(
-    corpus: Callable[..., Path], tmp_path: Path
+    tones: Callable[..., Path], tmp_path: Path
 ) -> None:
     sources = (
-        SourceConfig(folder=os.fspath(corpus("ann", seed=1)), weight=2.0, language="hmn"),
-        SourceConfig(folder=os.fspath(corpus("bob", seed=2)), emotion=(0.5, 0.0), speaker="Bob"),
+        SourceConfig(folder=os.fspath(tones("ann", seed=1)), weight=2.0, language="hmn"),
+        SourceConfig(folder=os.fspath(tones("bob", seed=2)), emotion=(0.5, 0.0), speaker="Bob"),
     )
-    made = prepare(config_of(out=tmp_path / "set", sources=sources), model=ToySpeech())
+    made = prepare(config_of(out=tmp_path / "set", sources=sources), model=ToneSpeech())
     assert [(each.name, each.weight) for each in made.index.sources] == [("ann", 2.0), ("bob", 1.0)]
     assert {(c.source, c.speaker, c.language, c.emotion) for c in made.clips} == {
         (0, "ann", "hmn", ""),
@@ -87,107 +88,107 @@ def test_several_data_sets_keep_what_was_said_of_them(
 
 
 def test_tone_letters_of_a_small_language_stay(tmp_path: Path) -> None:
-    folder = write_corpus(tmp_path / "hmong", 2)
+    folder = write_tones(tmp_path / "hmong", 2)
     texts = ["Nyob zoo os, koj nyob li cas?", "Ua tsaug ntau rau koj qhov kev pab."]
     rows = ["filename|text", *(f"ann{i}.wav|{text}" for i, text in enumerate(texts))]
     (folder / "metadata.csv").write_text("\n".join(rows), "utf-8")
     source = SourceConfig(folder=os.fspath(folder), language="hmn")
-    made = prepare(config_of(out=tmp_path / "set", sources=(source,)), model=ToySpeech())
+    made = prepare(config_of(out=tmp_path / "set", sources=(source,)), model=ToneSpeech())
     assert made.texts == texts
 
 
 def test_another_rate_is_resampled(tmp_path: Path) -> None:
-    folder = write_corpus(tmp_path / "ann", 3)
+    folder = write_tones(tmp_path / "ann", 3)
     path = folder / "wavs" / "ann0.wav"
     write(path, read(path).resample(22_050))
-    made = prepare(config_of(folder, out=tmp_path / "set"), model=ToySpeech())
+    made = prepare(config_of(folder, out=tmp_path / "set"), model=ToneSpeech())
     assert len(made) == 3
     assert {read(made.audio_of(i)).rate for i in range(3)} == {RATE}
 
 
 def test_what_the_base_cannot_encode_is_left_out_and_told(
-    corpus: Callable[..., Path], tmp_path: Path
+    tones: Callable[..., Path], tmp_path: Path
 ) -> None:
-    class Picky(ToySpeech):
+    class Picky(ToneSpeech):
         def encode(self, example: Any) -> Any:
             if example.utterance.id == "ann1":
                 raise SpeechModelError("clip 'ann1' is not to my taste")
             return super().encode(example)
 
-    made = prepare(config_of(corpus(), out=tmp_path / "set"), model=Picky())
+    made = prepare(config_of(tones(), out=tmp_path / "set"), model=Picky())
     assert dict(made.index.skipped) == {"ann1": "clip 'ann1' is not to my taste"}
     assert len(made) == 5
 
 
 @pytest.mark.parametrize("clips", [0, 1])
 def test_an_empty_set_and_one_clip_are_refused(clips: int, tmp_path: Path) -> None:
-    folder = write_corpus(tmp_path / "ann", clips)
+    folder = write_tones(tmp_path / "ann", clips)
     expected = (ManifestError, "holds no clips") if not clips else (PrepareError, "needs two")
     with pytest.raises(expected[0], match=expected[1]):
-        prepare(config_of(folder, out=tmp_path / "set"), model=ToySpeech())
+        prepare(config_of(folder, out=tmp_path / "set"), model=ToneSpeech())
     assert not (tmp_path / "set").exists()
 
 
 def test_nothing_usable_says_why(tmp_path: Path) -> None:
-    folder = write_corpus(tmp_path / "ann", 2)
+    folder = write_tones(tmp_path / "ann", 2)
     for path in (folder / "wavs").iterdir():
         write(path, Audio(np.zeros(RATE, np.float32), RATE))
     with pytest.raises(PrepareError, match=r"ann: no clip can be used: silent \(2\)"):
-        prepare(config_of(folder, out=tmp_path / "set"), model=ToySpeech())
+        prepare(config_of(folder, out=tmp_path / "set"), model=ToneSpeech())
 
 
 def test_a_model_that_encodes_too_little_is_a_reason(
-    corpus: Callable[..., Path], tmp_path: Path
+    tones: Callable[..., Path], tmp_path: Path
 ) -> None:
-    class Mute(ToySpeech):
+    class Mute(ToneSpeech):
         def encode(self, example: Any) -> Any:
             raise SpeechModelError(f"not {example.utterance.id}")
 
     with pytest.raises(PrepareError, match=r"encode 0 of 6 clips.* it refuses: not ann"):
-        prepare(config_of(corpus(), out=tmp_path / "set"), model=Mute())
+        prepare(config_of(tones(), out=tmp_path / "set"), model=Mute())
 
 
 def test_a_finished_set_is_returned_and_others_are_kept(
-    corpus: Callable[..., Path], tmp_path: Path
+    tones: Callable[..., Path], tmp_path: Path
 ) -> None:
-    folder, out = corpus(), tmp_path / "set"
-    prepare(config_of(folder, out=out), model=ToySpeech())
+    folder, out = tones(), tmp_path / "set"
+    prepare(config_of(folder, out=out), model=ToneSpeech())
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
-    assert len(prepare(config_of(folder, out=out), model=ToySpeech())) == 6
+    assert len(prepare(config_of(folder, out=out), model=ToneSpeech())) == 6
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
     with pytest.raises(PrepareError, match=r"other seed 0, not 1; it is kept: choose another"):
-        prepare(config_of(folder, out=out, seed=1), model=ToySpeech())
+        prepare(config_of(folder, out=out, seed=1), model=ToneSpeech())
     with pytest.raises(PrepareError, match="other base_sha256"):
-        prepare(config_of(folder, out=out), model=ToySpeech(seed=1))
+        prepare(config_of(folder, out=out), model=ToneSpeech(seed=1))
     write(folder / "wavs" / "ann0.wav", tone(3))
     with pytest.raises(PrepareError, match="was made with other sources;"):
-        prepare(config_of(folder, out=out), model=ToySpeech())
+        prepare(config_of(folder, out=out), model=ToneSpeech())
 
 
-def test_a_folder_with_other_things_is_kept(corpus: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_folder_with_other_things_is_kept(tones: Callable[..., Path], tmp_path: Path) -> None:
     out = tmp_path / "set"
     out.mkdir()
     (out / "note.txt").write_text("mine")
     with pytest.raises(PrepareError, match="exists and is no prepared set"):
-        prepare(config_of(corpus(), out=out), model=ToySpeech())
+        prepare(config_of(tones(), out=out), model=ToneSpeech())
     assert (out / "note.txt").read_text() == "mine"
 
 
-def test_the_source_is_only_read(corpus: Callable[..., Path], tmp_path: Path) -> None:
-    folder = corpus()
+def test_the_source_is_only_read(tones: Callable[..., Path], tmp_path: Path) -> None:
+    folder = tones()
     with pytest.raises(PrepareError, match=r"lies in the data set .*, which is only read"):
-        prepare(config_of(folder, out=folder / "set"), model=ToySpeech())
+        prepare(config_of(folder, out=folder / "set"), model=ToneSpeech())
     before = files_of(folder)
-    prepare(config_of(folder, out=tmp_path / "set"), model=ToySpeech())
+    prepare(config_of(folder, out=tmp_path / "set"), model=ToneSpeech())
     assert files_of(folder) == before
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
 def test_an_interruption_loses_no_finished_shard(
-    after: int, corpus: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    after: int, tones: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = corpus()
-    whole = prepare(config_of(folder, out=tmp_path / "whole", shard_clips=2), model=ToySpeech())
+    folder = tones()
+    whole = prepare(config_of(folder, out=tmp_path / "whole", shard_clips=2), model=ToneSpeech())
     plain, made = shards._encode, []
 
     def dying(*arguments: Any) -> Any:
@@ -199,7 +200,7 @@ def test_an_interruption_loses_no_finished_shard(
     config = config_of(folder, out=tmp_path / "set", shard_clips=2)
     monkeypatch.setattr(shards, "_encode", dying)
     with pytest.raises(KeyboardInterrupt):
-        prepare(config, model=ToySpeech())
+        prepare(config, model=ToneSpeech())
     assert not (tmp_path / "set").exists()
     half = tmp_path / ".set.partial" / "shard-00002.safetensors"
     half.write_bytes(b"cut short")  # as if killed while writing without an atomic rename
@@ -210,13 +211,13 @@ def test_an_interruption_loses_no_finished_shard(
         return plain(*arguments)
 
     monkeypatch.setattr(shards, "_encode", counting)
-    prepare(config, model=ToySpeech())
+    prepare(config, model=ToneSpeech())
     assert not set(again) & set(made)
     assert files_of(tmp_path / "set") == files_of(whole.folder)
 
 
-def test_a_survey_writes_nothing(corpus: Callable[..., Path], tmp_path: Path) -> None:
-    folder = corpus(clips=3)
+def test_a_survey_writes_nothing(tones: Callable[..., Path], tmp_path: Path) -> None:
+    folder = tones(clips=3)
     write(folder / "wavs" / "ann0.wav", Audio(np.zeros(RATE, np.float32), RATE))
     config = config_of(folder, out=tmp_path / "set", base="no-such-model")
     before = sorted(tmp_path.rglob("*"))
@@ -247,10 +248,32 @@ def test_impossible_sources(values: dict[str, Any]) -> None:
         SourceConfig(**values)
 
 
-def test_the_index_is_plain_json(corpus: Callable[..., Path], tmp_path: Path) -> None:
-    made = prepare(config_of(corpus(), out=tmp_path / "set"), model=ToySpeech())
+def test_the_index_is_plain_json(tones: Callable[..., Path], tmp_path: Path) -> None:
+    made = prepare(config_of(tones(), out=tmp_path / "set"), model=ToneSpeech())
     values = json.loads((made.folder / INDEX).read_text("utf-8"))
-    assert values["base_sha256"] == ToySpeech().weights_sha256
+    assert values["base_sha256"] == ToneSpeech().weights_sha256
     assert len(values["manifest_sha256"]) == 64
     assert os.fspath(tmp_path) not in json.dumps(values)  # no paths of the maker's machine
     assert EncodedSet(made.folder).index == made.index
+
+
+def test_progress_is_told_shard_by_shard(tones: Callable[..., Path], tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    config = config_of(tones(), out=tmp_path / "set", shard_clips=4)
+    prepare(config, model=ToneSpeech(), on_clip=lambda done, total: told.append((done, total)))
+    assert told == [(4, 6), (6, 6)]
+
+
+def test_what_is_cached_trains_a_model(tones: Callable[..., Path], tmp_path: Path) -> None:
+    model = ToneSpeech()
+    made = prepare(config_of(tones(), out=tmp_path / "set"), model=model)
+    batch = model.collate([made[i] for i in made.of_split("train")])
+    optimizer = torch.optim.Adam(model.network.parameters(), lr=0.05)
+    losses = []
+    for _ in range(30):
+        loss = model.loss(batch)
+        optimizer.zero_grad()
+        loss.total.backward()
+        optimizer.step()
+        losses.append(loss.parts["codes"])
+    assert losses[-1] < losses[0] / 2
