@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from voice_data.audio import Audio, AudioError, write
 from voice_data.manifest import Utterance, write_manifest
@@ -110,6 +111,17 @@ def test_the_same_clips_score_the_same_twice(spoken: list[Audio], recogniser: Re
     rows = [Row(audio=spoken[0], text=TEXTS[0], id="a")]
     first = score(rows, metrics=["wer", "f0", "rate"], recogniser=recogniser)
     assert score(rows, metrics=["wer", "f0", "rate"], recogniser=recogniser) == first
+
+
+def test_recognising_leaves_the_threads_of_torch_alone(spoken: list[Audio]) -> None:
+    # CTranslate2 sets the threads of OpenMP for the whole process, and torch computes with those.
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        score([Row(audio=spoken[0], text=TEXTS[0])], metrics=["wer"], threads=2)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_rows_come_from_a_manifest(tmp_path: Path) -> None:
