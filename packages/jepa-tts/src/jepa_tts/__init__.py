@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jepa_tts.config import JepaConfig
     from jepa_tts.model import JepaModel
-    from jepa_tts.prompt import Voice
     from jepa_tts.train import TrainConfig
     from jepa_tts.tts import JepaTTS
     from jepa_tts.vocoder import Vocoder
+    from jepa_tts.voice import Voice
 
 __version__ = "0.1.0"
 
@@ -25,7 +25,7 @@ _HOMES = {
     "JepaTTS": "tts",
     "TrainConfig": "train",
     "Vocoder": "vocoder",
-    "Voice": "prompt",
+    "Voice": "voice",
 }
 
 __all__ = ["JepaConfig", "JepaModel", "JepaTTS", "TrainConfig", "Vocoder", "Voice"]

@@ -10,6 +10,14 @@ from voice_data.mel import MelConfig
 
 STRIDE = 4
 """Mel frames per latent frame: two convolutions of stride two, two transposed ones back."""
+CROSS_EVERY = 2
+"""Every second layer of the predictor attends to the text."""
+LENGTH_SLACK = 6
+"""Latent frames by which speech may outlast its plan before it is cut (J7)."""
+LONGEST_BYTE = 60.0
+"""Latent frames that one byte may last at speed one; with the number of bytes it bounds speech."""
+SILENT_BYTE = 0.15
+"""Bytes planned shorter than this many latent frames are taken as silent letters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,18 +13,11 @@ from torch import Tensor, nn
 
 from jepa_tts.audio_encoder import AudioEncoder
 from jepa_tts.clock import Clock, clock
-from jepa_tts.config import JepaConfig
+from jepa_tts.config import LENGTH_SLACK, LONGEST_BYTE, SILENT_BYTE, JepaConfig
 from jepa_tts.mel_decoder import MelDecoder
 from jepa_tts.predictor import Prediction, Predictor
 from jepa_tts.text import PAD, DurationHead, TextEncoder
 from jepa_tts.voices import Voices
-
-LENGTH_SLACK = 6
-"""Latent frames by which speech may outlast its plan before it is cut (J7)."""
-LONGEST_BYTE = 60.0
-"""Latent frames that one byte may last at speed one; with the number of bytes it bounds speech."""
-SILENT_BYTE = 0.15
-"""Bytes planned shorter than this many latent frames are taken as silent letters."""
 
 
 class Plan(NamedTuple):

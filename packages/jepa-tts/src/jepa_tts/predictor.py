@@ -13,11 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from jepa_tts.clock import PHASES, Clock
-from jepa_tts.config import JepaConfig
+from jepa_tts.config import CROSS_EVERY, JepaConfig
 from jepa_tts.transformer import CrossAttention, FeedForward, LayerCache, SelfAttention, rotary
-
-CROSS_EVERY = 2
-"""Every second layer attends to the text."""
 
 
 class Prediction(NamedTuple):

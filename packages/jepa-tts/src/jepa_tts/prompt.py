@@ -1,4 +1,4 @@
-"""Voices from clips: which clips will do, and a voice as a file of its own.
+"""Voices from clips: which clips will do, and how they are heard.
 
 Letters: B batch, S samples, F mel frames, T latent frames, Z latent dimensions, D width.
 """
@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from jepa_tts.config import STRIDE
+from jepa_tts.voice import Voice, VoiceError
 from voice_data.audio import SILENCE_DBFS, Audio, AudioError, read, rms_dbfs
-from voice_data.storage import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from jepa_tts.model import JepaModel
 
+__all__ = ["Voice", "VoiceError", "as_clip", "check_prompt", "encode", "hear", "to_rate"]
 _log = logging.getLogger(__name__)
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.5, 60.0
@@ -32,91 +31,6 @@ PIECE_FRAMES = 1024
 """Mel frames that the audio encoder reads at once: eleven seconds."""
 WINDOW_FRAMES = 96
 """Latent frames that the voice encoder hears at once, as in training; longer clips are averaged."""
-FORMAT = "jepa-tts-voice-1"
-_KEYS = ("format", "name", "base_sha256", "licence", "consent")
-
-
-class VoiceError(ValueError):
-    """A voice that cannot be used; the message says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Voice:
-    """A voice of one model: ``vector`` [D] float32, and the hash of the weights it belongs to.
-
-    >>> voice = Voice(name="mine", vector=np.zeros(4, np.float32), base_sha256="00" * 32)
-    >>> voice.licence
-    ''
-    """
-
-    name: str
-    vector: np.ndarray
-    base_sha256: str
-    licence: str = ""
-    consent: str = ""
-
-    def __post_init__(self) -> None:
-        if self.vector.ndim != 1 or self.vector.dtype != np.float32:
-            raise VoiceError(f"vector must be float32 of shape [D], not {self.vector.dtype} of "
-                             f"shape {self.vector.shape}")  # fmt: skip
-        if not np.isfinite(self.vector).all():
-            raise VoiceError(f"the voice {self.name!r} holds NaN or infinity: export it again")
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a safetensors file, whole or not at all.
-
-        Raises:
-            OSError: if the disk is full or the folder cannot be written.
-        """
-        from safetensors.numpy import save
-
-        described = {key: getattr(self, key) for key in _KEYS[1:]} | {"format": FORMAT}
-        with replacing(path) as temporary:
-            temporary.write_bytes(save({"vector": self.vector}, described))
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Voice:
-        """The voice in a file that :meth:`save` wrote.
-
-        Raises:
-            VoiceError: if there is no such file, or it is damaged or not a voice.
-        """
-        from safetensors import SafetensorError, safe_open
-
-        path = Path(path)
-        if not path.is_file():
-            raise VoiceError(f"{path} is not a file: make it with `jepa-tts export-voice`")
-        try:
-            with safe_open(path, framework="np") as file:
-                described = dict(file.metadata() or {})
-                vector = file.get_tensor("vector")
-        except (SafetensorError, OSError) as error:
-            raise VoiceError(f"{path} is not a voice file ({error}): export it again") from error
-        if described.get("format") != FORMAT:
-            raise VoiceError(
-                f"{path} is not a voice of jepa-tts: format {described.get('format')!r}"
-            )
-        unknown = sorted(set(described) - set(_KEYS))
-        if unknown:
-            raise VoiceError(f"{path}: unknown key {unknown[0]!r}; valid: {', '.join(_KEYS)}")
-        described.pop("format")
-        try:
-            return cls(vector=vector, **described)
-        except TypeError as error:
-            raise VoiceError(f"{path} lacks a field ({error}): export it again") from error
-
-    def require(self, base_sha256: str, width: int) -> None:
-        """Refuse to speak with another model than the one that heard the voice.
-
-        Raises:
-            VoiceError: naming both models by their weights' hash.
-        """
-        if self.base_sha256 != base_sha256 or len(self.vector) != width:
-            raise VoiceError(
-                f"the voice {self.name!r} belongs to the model with weights "
-                f"{self.base_sha256[:16]} and this one has {base_sha256[:16]}: export it again "
-                "with this model"
-            )
 
 
 def as_clip(clip: Audio | str | os.PathLike[str]) -> Audio:

@@ -11,23 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from jepa_tts.alphabet import PAD, VOCABULARY, to_bytes
 from jepa_tts.config import JepaConfig
 from jepa_tts.transformer import Encoder
 
-PAD, BEGIN, END = 0, 1, 2
-OFFSET = 3
-VOCABULARY = 256 + OFFSET
 HALVES = 2
 """Phoneme slots per byte: the x of "six" needs two."""
-
-
-def to_bytes(text: str) -> list[int]:
-    """Byte ids of a text between BEGIN and END.
-
-    >>> to_bytes("hi")
-    [1, 107, 108, 2]
-    """
-    return [BEGIN, *(byte + OFFSET for byte in text.encode("utf-8")), END]
 
 
 def collate_text(texts: Sequence[str]) -> Tensor:

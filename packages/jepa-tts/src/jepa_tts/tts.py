@@ -1,6 +1,6 @@
-"""The voice of the package: text in, speech out, one sentence at a time.
+"""The voice of the package: text in, speech out; torch is loaded only for what needs it.
 
-Letters: S samples, M mel bands, F mel frames, T latent frames, Z latent dimensions, D width.
+Letters: S samples, D width.
 """
 
 from __future__ import annotations
@@ -11,23 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from jepa_tts import engine
 from jepa_tts.catalogue import located
-from jepa_tts.checkpoint import hash_weights
-from jepa_tts.pack import load_package, save_package
-from jepa_tts.prompt import Voice, VoiceError, as_clip, encode, hear
+from jepa_tts.narrator import Narrator, can_speak
 from jepa_tts.script import sentences
-from jepa_tts.text import collate_text
+from jepa_tts.voice import Voice, VoiceError, chosen
+from jepa_tts.weights import is_packed, read_weights
 from voice_data.audio import Audio
-from voice_data.text import TextError, normalize
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
-    from jepa_tts.config import JepaConfig
     from jepa_tts.model import JepaModel
+    from jepa_tts.studio import Studio
     from jepa_tts.vocoder import Vocoder
     from voice_data.artefact import Provenance
 
@@ -48,7 +45,12 @@ class JepaTTS:
         weights_sha256: str = "",
         provenance: Provenance | None = None,
     ) -> None:
-        self.model, self.vocoder = model, vocoder
+        from jepa_tts.studio import Studio
+
+        self._studio: Studio | None = Studio(model, vocoder)
+        self._narrator: Narrator | None = None
+        self._folders: tuple[Path, Path | None] = Path(), None
+        self.config = model.config
         self.provenance = provenance
         self._weights_sha256 = weights_sha256
 
@@ -65,13 +67,37 @@ class JepaTTS:
             ValueError: if the vocoder does not read the model's mels.
             ImportError: for a hub id without huggingface_hub.
         """
-        package = load_package(located(folder), Path(vocoder) if vocoder else None)
-        return cls(
-            package.model,
-            package.vocoder,
-            weights_sha256=package.weights_sha256,
-            provenance=package.provenance,
-        )
+        folders = located(folder), Path(vocoder) if vocoder else None
+        if is_packed(*folders):
+            weights = read_weights(*folders)
+            if can_speak(weights):
+                return cls._narrated(Narrator(weights), folders)
+        from jepa_tts.pack import load_package
+
+        package = load_package(*folders)
+        facts = {"weights_sha256": package.weights_sha256, "provenance": package.provenance}
+        return cls(package.model, package.vocoder, **facts)
+
+    @classmethod
+    def _narrated(cls, narrator: Narrator, folders: tuple[Path, Path | None]) -> JepaTTS:
+        tts = cls.__new__(cls)
+        tts._studio, tts._narrator, tts._folders = None, narrator, folders
+        tts.config = narrator.config
+        tts.provenance = narrator.weights.provenance
+        tts._weights_sha256 = narrator.weights.weights_sha256
+        return tts
+
+    @property
+    def model(self) -> JepaModel:
+        """The network, in torch; from now on it is what speaks, for it may be changed."""
+        self._narrator = None
+        return self._networks.model
+
+    @property
+    def vocoder(self) -> Vocoder:
+        """The vocoder, in torch; from now on it is what speaks, for it may be changed."""
+        self._narrator = None
+        return self._networks.vocoder
 
     def save_pretrained(
         self,
@@ -86,27 +112,26 @@ class JepaTTS:
             ValueError: if there is no provenance, here or from loading.
             OSError: if the folder cannot be written.
         """
+        from jepa_tts.pack import save_package
+
         provenance = provenance or self.provenance
         if provenance is None:
             raise ValueError("save_pretrained needs a provenance: at least rate, mel and licence")
-        return save_package(
-            self.model, self.vocoder, Path(folder), card=card or _CARD, provenance=provenance
-        )
-
-    @property
-    def config(self) -> JepaConfig:
-        """The sizes of the model."""
-        return self.model.config
+        parts = self._networks.model, self._networks.vocoder
+        return save_package(*parts, Path(folder), card=card or _CARD, provenance=provenance)
 
     @property
     def device(self) -> torch.device:
         """Where the model runs."""
-        return self.model.predictor.start.device
+        import torch
+
+        return torch.device("cpu") if self._narrator else self._networks.device
 
     def to(self, device: str | torch.device) -> JepaTTS:
         """Move model and vocoder; returns the same object."""
-        self.model.to(device)
-        self.vocoder.to(device)
+        if str(device) != str(self.device):
+            self.model.to(device)
+            self.vocoder.to(device)
         return self
 
     @property
@@ -123,7 +148,9 @@ class JepaTTS:
     def weights_sha256(self) -> str:
         """The hash that binds exported voices to this model."""
         if not self._weights_sha256:
-            self._weights_sha256 = hash_weights(self.model)
+            from jepa_tts.checkpoint import hash_weights
+
+            self._weights_sha256 = hash_weights(self._networks.model)
         return self._weights_sha256
 
     def speak(
@@ -138,8 +165,8 @@ class JepaTTS:
     ) -> Audio:
         """The whole text as one sound; the arguments are those of :meth:`stream`."""
         options = {"voice": voice, "prompt": prompt, "speed": speed, "seed": seed}
-        parts = [a.samples for a in self.stream(text, language=language, **options)]
-        return Audio(np.concatenate(parts), self.sample_rate)
+        parts = self.stream(text, language=language, **options)
+        return Audio(np.concatenate([part.samples for part in parts]), self.sample_rate)
 
     def stream(
         self,
@@ -150,8 +177,10 @@ class JepaTTS:
         speed: float = 1.0,
         seed: int = 0,
         language: str = "en",
+        pieces: bool = False,
     ) -> Iterator[Audio]:
-        """Speech sentence by sentence, each as soon as it is made.
+        """Speech sentence by sentence, each as soon as it is made; with ``pieces`` in parts of a
+        sentence, the first after half a second of it, wherever :attr:`model` has not been touched.
 
         ``voice`` is a name of :attr:`voices`, a :class:`Voice`, or the path of a voice file;
         ``prompt`` is a clip whose voice is taken instead; with neither, the first named voice
@@ -166,9 +195,11 @@ class JepaTTS:
         """
         if not 0.25 <= speed <= 4.0:
             raise ValueError(f"speed must be between 0.25 and 4, not {speed}: 1 is the voice's own")
-        pieces = sentences(text, language)
-        vector = self.voice_vector(voice, prompt)
-        return self._spoken(pieces, vector, speed, seed)
+        script = sentences(text, language)
+        vector = self._vector(voice, prompt)
+        if self._narrator is None:
+            return self._networks.spoken(script, vector, speed, seed)
+        return self._narrator.spoken(script, vector, speed, seed, pieces=pieces)
 
     def reconstruct(self, audio: Audio | str | os.PathLike[str], *, seed: int = 0) -> Audio:
         """The clip, encoded and decoded again: what the latents keep of it.
@@ -176,9 +207,7 @@ class JepaTTS:
         Raises:
             AudioError: if it holds no samples or more than five minutes.
         """
-        clip = as_clip(audio)
-        latents = encode(self.model, clip)
-        return self._cut(self._sound(latents, torch.Generator().manual_seed(seed)), clip)
+        return self._networks.reconstruct(audio, seed)
 
     def predict(
         self,
@@ -197,20 +226,8 @@ class JepaTTS:
         Raises:
             TextError, VoiceError, AudioError: as :meth:`stream` and :meth:`reconstruct`.
         """
-        clip = as_clip(audio)
-        words = normalize(text, language)
-        vector = self.voice_vector(voice, clip if voice is None else None)
-        with torch.inference_mode():
-            history = encode(self.model, clip)
-            plan = self.model.plan(self._ids(words), vector)
-            frames = history.shape[1]
-            total = plan.durations.sum(1, keepdim=True)
-            if not bool(total > 0):
-                raise TextError(f"the model gives {words!r} no duration: check text and language")
-            lengths = torch.tensor([frames], device=self.device)
-            plan = plan._replace(durations=plan.durations * (frames / total), lengths=lengths)
-            latents = self.model.predict(plan, history).latents
-        return self._cut(self._sound(latents, torch.Generator().manual_seed(seed)), clip)
+        vector = None if voice is None else self._vector(voice, None)
+        return self._networks.predict(text, audio, vector, seed, language)
 
     def export_voice(
         self,
@@ -225,14 +242,9 @@ class JepaTTS:
         Raises:
             AudioError: if the prompt is too short, silent or damaged.
         """
-        vector = self.voice_vector(None, prompt)[0].cpu().numpy()
-        return Voice(
-            name=name,
-            vector=vector,
-            base_sha256=self.weights_sha256,
-            licence=licence,
-            consent=consent,
-        )
+        terms = {"licence": licence, "consent": consent}
+        vector = self._vector(None, prompt)
+        return Voice(name=name, vector=vector, base_sha256=self.weights_sha256, **terms)
 
     def voice_vector(
         self, voice: str | Voice | None, prompt: Audio | str | os.PathLike[str] | None = None
@@ -243,23 +255,10 @@ class JepaTTS:
             VoiceError: if the voice is unknown or of another model, or both are given.
             AudioError: if the prompt is too short, silent or damaged.
         """
-        if prompt is not None:
-            if voice is not None:
-                raise VoiceError("voice and prompt exclude each other: give one of them")
-            return hear(self.model, as_clip(prompt))
-        if isinstance(voice, str) and voice.endswith(".safetensors"):
-            voice = Voice.load(voice)
-        if isinstance(voice, Voice):
-            voice.require(self.weights_sha256, self.config.width)
-            return torch.from_numpy(voice.vector)[None].to(self.device)
-        if not self.voices:
-            raise VoiceError("this model has no named voices: give a prompt or a voice file")
-        if voice is not None and voice not in self.voices:
-            valid = ", ".join(self.voices)
-            raise VoiceError(f"unknown voice {voice!r}; this model knows: {valid}")
-        return self.model.voices.named(voice or self.voices[0]).detach()
+        import torch
 
-    @torch.inference_mode()
+        return torch.from_numpy(self._vector(voice, prompt))[None].to(self.device)
+
     def planned_duration(
         self, text: str, *, voice: str | Voice | None = None, language: str = "en"
     ) -> float:
@@ -268,32 +267,33 @@ class JepaTTS:
         Raises:
             TextError, VoiceError: as :meth:`stream`.
         """
-        vector = self.voice_vector(voice)
-        plans = (self.model.plan(self._ids(s), vector) for s in sentences(text, language))
-        return sum(int(plan.lengths[0]) for plan in plans) / self.config.latent_rate
+        vector = self._vector(voice, None)
+        planner = self._narrator or self._networks
+        frames = sum(planner.planned(piece, vector) for piece in sentences(text, language))
+        return frames / self.config.latent_rate
 
-    def _spoken(
-        self, pieces: list[str], vector: Tensor, speed: float, seed: int
-    ) -> Iterator[Audio]:
-        generator = torch.Generator().manual_seed(seed)
-        for piece in pieces:
-            with torch.inference_mode():
-                plan = self.model.plan(self._ids(piece), vector, speed)
-                latents = engine.generate(self.model, plan)
-            yield self._sound(latents, generator)
+    @property
+    def _networks(self) -> Studio:
+        if self._studio is None:
+            from jepa_tts.studio import Studio
 
-    def _ids(self, text: str) -> Tensor:
-        return collate_text([text]).to(self.device)
+            self._studio = Studio.open(*self._folders)
+        return self._studio
 
-    @torch.inference_mode()
-    def _sound(self, latents: Tensor, generator: torch.Generator) -> Audio:
-        mel = self.model.mel_decoder(latents)
-        samples = self.vocoder(mel, generator=generator).samples[0]
-        return Audio(samples.clamp(-1.0, 1.0).cpu().numpy(), self.sample_rate)
+    def _vector(
+        self, voice: str | Voice | None, prompt: Audio | str | os.PathLike[str] | None
+    ) -> np.ndarray:
+        """The vector [D] of a voice by name, file, object or clip."""
+        if prompt is not None:
+            if voice is not None:
+                raise VoiceError("voice and prompt exclude each other: give one of them")
+            return self._networks.hear(prompt)
+        return chosen(voice, self.voices, self._named, self.weights_sha256, self.config.width)
 
-    def _cut(self, made: Audio, clip: Audio) -> Audio:
-        length = round(len(clip.samples) * self.sample_rate / clip.rate)
-        return Audio(np.ascontiguousarray(made.samples[:length]), self.sample_rate)
+    def _named(self, index: int) -> np.ndarray:
+        if self._narrator:
+            return self._narrator.weights.tensors["voices.table.weight"][index]
+        return self._networks.model.voices.table.weight[index].detach().cpu().numpy()
 
 
 _CARD = "# A voice of jepa-tts\n\nSee config.json for data, licence and settings.\n"

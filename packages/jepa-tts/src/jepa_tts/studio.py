@@ -1,0 +1,114 @@
+"""A model and its vocoder in torch: whatever the narrator does not do, and what has been adapted.
+
+Letters: S samples, T latent frames, Z latent dimensions, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from jepa_tts import engine
+from jepa_tts.pack import load_package
+from jepa_tts.prompt import as_clip, encode, hear
+from jepa_tts.text import collate_text
+from voice_data.audio import Audio
+from voice_data.text import TextError, normalize
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from jepa_tts.model import JepaModel
+    from jepa_tts.vocoder import Vocoder
+
+
+Clip = Audio | str | PathLike[str]
+
+
+class Studio:
+    """Both networks, on one device."""
+
+    def __init__(self, model: JepaModel, vocoder: Vocoder) -> None:
+        self.model, self.vocoder = model, vocoder
+
+    @classmethod
+    def open(cls, folder: Path, vocoder: Path | None = None) -> Studio:
+        """The networks in a folder, verified; see :func:`jepa_tts.pack.load_package`."""
+        package = load_package(folder, vocoder)
+        return cls(package.model, package.vocoder)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model runs."""
+        return self.model.predictor.start.device
+
+    def spoken(
+        self, sentences: Sequence[str], voice: np.ndarray, speed: float, seed: int
+    ) -> Iterator[Audio]:
+        """Each sentence in the ``voice`` [D]."""
+        vector = torch.from_numpy(voice)[None].to(self.device)
+        generator = torch.Generator().manual_seed(seed)
+        for sentence in sentences:
+            with torch.inference_mode():
+                plan = self.model.plan(self._ids(sentence), vector, speed)
+                latents = engine.generate(self.model, plan)
+            yield self._sound(latents, generator)
+
+    @torch.inference_mode()
+    def planned(self, sentence: str, voice: np.ndarray) -> int:
+        """Latent frames that one sentence is planned to last in the ``voice`` [D]."""
+        vector = torch.from_numpy(voice)[None].to(self.device)
+        return int(self.model.plan(self._ids(sentence), vector).lengths[0])
+
+    def hear(self, clip: Clip) -> np.ndarray:
+        """The vector [D] of the voice in a clip."""
+        return hear(self.model, as_clip(clip))[0].cpu().numpy()
+
+    def reconstruct(self, audio: Clip, seed: int) -> Audio:
+        """The clip, encoded and decoded again."""
+        clip = as_clip(audio)
+        latents = encode(self.model, clip)
+        return self._cut(self._sound(latents, torch.Generator().manual_seed(seed)), clip)
+
+    @torch.inference_mode()
+    def predict(
+        self, text: str, audio: Clip, voice: np.ndarray | None, seed: int, language: str
+    ) -> Audio:
+        """The clip as the predictor expects it, every frame from the true ones before it; in the
+        ``voice`` [D], or in the clip's own.
+
+        Raises:
+            TextError: if there is nothing to speak.
+        """
+        clip, words = as_clip(audio), normalize(text, language)
+        vector = torch.from_numpy(self.hear(clip) if voice is None else voice)[None]
+        history = encode(self.model, clip)
+        plan = self.model.plan(self._ids(words), vector.to(self.device))
+        frames = history.shape[1]
+        total = plan.durations.sum(1, keepdim=True)
+        if not bool(total > 0):
+            raise TextError(f"the model gives {words!r} no duration: check text and language")
+        lengths = torch.tensor([frames], device=self.device)
+        plan = plan._replace(durations=plan.durations * (frames / total), lengths=lengths)
+        latents = self.model.predict(plan, history).latents
+        return self._cut(self._sound(latents, torch.Generator().manual_seed(seed)), clip)
+
+    def _ids(self, text: str) -> Tensor:
+        return collate_text([text]).to(self.device)
+
+    @torch.inference_mode()
+    def _sound(self, latents: Tensor, generator: torch.Generator) -> Audio:
+        mel = self.model.mel_decoder(latents)
+        samples = self.vocoder(mel, generator=generator).samples[0]
+        rate = self.model.config.mel.sample_rate
+        return Audio(samples.clamp(-1.0, 1.0).cpu().numpy(), rate)
+
+    def _cut(self, made: Audio, clip: Audio) -> Audio:
+        length = round(len(clip.samples) * made.rate / clip.rate)
+        return Audio(np.ascontiguousarray(made.samples[:length]), made.rate)

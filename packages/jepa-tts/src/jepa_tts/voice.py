@@ -1,0 +1,125 @@
+"""A voice as a file of its own, bound to the weights that heard it. Torch is not needed here.
+
+Letters: D width.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from voice_data.storage import replacing
+
+FORMAT = "jepa-tts-voice-1"
+_KEYS = ("format", "name", "base_sha256", "licence", "consent")
+
+
+class VoiceError(ValueError):
+    """A voice that cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Voice:
+    """A voice of one model: ``vector`` [D] float32, and the hash of the weights it belongs to.
+
+    >>> voice = Voice(name="mine", vector=np.zeros(4, np.float32), base_sha256="00" * 32)
+    >>> voice.licence
+    ''
+    """
+
+    name: str
+    vector: np.ndarray
+    base_sha256: str
+    licence: str = ""
+    consent: str = ""
+
+    def __post_init__(self) -> None:
+        if self.vector.ndim != 1 or self.vector.dtype != np.float32:
+            raise VoiceError(f"vector must be float32 of shape [D], not {self.vector.dtype} of "
+                             f"shape {self.vector.shape}")  # fmt: skip
+        if not np.isfinite(self.vector).all():
+            raise VoiceError(f"the voice {self.name!r} holds NaN or infinity: export it again")
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a safetensors file, whole or not at all.
+
+        Raises:
+            OSError: if the disk is full or the folder cannot be written.
+        """
+        from safetensors.numpy import save
+
+        described = {key: getattr(self, key) for key in _KEYS[1:]} | {"format": FORMAT}
+        with replacing(path) as temporary:
+            temporary.write_bytes(save({"vector": self.vector}, described))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Voice:
+        """The voice in a file that :meth:`save` wrote.
+
+        Raises:
+            VoiceError: if there is no such file, or it is damaged or not a voice.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path = Path(path)
+        if not path.is_file():
+            raise VoiceError(f"{path} is not a file: make it with `jepa-tts export-voice`")
+        try:
+            with safe_open(path, framework="np") as file:
+                described = dict(file.metadata() or {})
+                vector = file.get_tensor("vector")
+        except (SafetensorError, OSError) as error:
+            raise VoiceError(f"{path} is not a voice file ({error}): export it again") from error
+        if described.get("format") != FORMAT:
+            raise VoiceError(
+                f"{path} is not a voice of jepa-tts: format {described.get('format')!r}"
+            )
+        unknown = sorted(set(described) - set(_KEYS))
+        if unknown:
+            raise VoiceError(f"{path}: unknown key {unknown[0]!r}; valid: {', '.join(_KEYS)}")
+        described.pop("format")
+        try:
+            return cls(vector=vector, **described)
+        except TypeError as error:
+            raise VoiceError(f"{path} lacks a field ({error}): export it again") from error
+
+    def require(self, base_sha256: str, width: int) -> None:
+        """Refuse to speak with another model than the one that heard the voice.
+
+        Raises:
+            VoiceError: naming both models by their weights' hash.
+        """
+        if self.base_sha256 != base_sha256 or len(self.vector) != width:
+            raise VoiceError(
+                f"the voice {self.name!r} belongs to the model with weights "
+                f"{self.base_sha256[:16]} and this one has {base_sha256[:16]}: export it again "
+                "with this model"
+            )
+
+
+def chosen(
+    voice: str | Voice | None,
+    names: Sequence[str],
+    table: Callable[[int], np.ndarray],
+    weights_sha256: str,
+    width: int,
+) -> np.ndarray:
+    """The vector [D] of a voice: a name, of which ``table`` knows the vector, a file, an object.
+
+    Raises:
+        VoiceError: if the voice is unknown or of another model.
+    """
+    if isinstance(voice, str) and voice.endswith(".safetensors"):
+        voice = Voice.load(voice)
+    if isinstance(voice, Voice):
+        voice.require(weights_sha256, width)
+        return voice.vector
+    if not names:
+        raise VoiceError("this model has no named voices: give a prompt or a voice file")
+    if voice is not None and voice not in names:
+        raise VoiceError(f"unknown voice {voice!r}; this model knows: {', '.join(names)}")
+    return table(names.index(voice or names[0]))

@@ -1,0 +1,142 @@
+"""The source-filter head in NumPy, in pieces: pulses and noise through their envelopes.
+
+The same sound as :class:`jepa_tts.vocoder.SourceFilterHead` makes of the whole; what a sample
+depends on is waited for, so a piece never differs from the whole.
+
+Letters: F mel frames, K frequency bins, S samples.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jepa_tts.vocoder_config import PITCH_CENTRE, PITCH_SPREAD
+
+if TYPE_CHECKING:
+    from jepa_tts.noise import Noise
+    from jepa_tts.vocoder_config import VocoderConfig
+
+HIGHEST = 11_000.0
+"""Hz; harmonics above are left to the noise."""
+LOWEST = 60.0
+
+
+class Waveform:
+    """One sentence on its way to samples: features are put in, samples come out."""
+
+    def __init__(self, config: VocoderConfig, noise: Noise) -> None:
+        self._hop, self._rate, self._size = config.hop_length, config.sample_rate, config.n_fft
+        self._reach = config.n_fft // config.hop_length // 2  # frames that overlap to each side
+        turn = np.arange(self._size) * (2.0 * np.pi / self._size)
+        self._window = (0.5 - 0.5 * np.cos(turn)).astype(np.float32)
+        self._source = noise
+        self._f0 = np.zeros(0, np.float32)
+        self._envelopes = np.zeros((0, self._size + 2), np.float32)
+        self._noise = np.zeros(self._size // 2, np.float32)  # of the frames not yet made
+        self._made = 0  # frames whose spectrum has been made
+        self._sum = np.zeros((2 * self._reach - 1, self._hop), np.float32)
+        self._weight = np.zeros_like(self._sum)
+
+    def put(self, pitch: np.ndarray, envelopes: np.ndarray, *, last: bool) -> np.ndarray:
+        """Features of the next frames, ``pitch`` [F, 2] and ``envelopes`` [F, 2 K] -> the samples
+        [S] that nothing still to come can change; after the ``last``, all of them.
+        """
+        spoken = np.exp((pitch[:, 0] * PITCH_SPREAD + PITCH_CENTRE).clip(3.7, 6.5))
+        self._f0 = np.concatenate((self._f0, spoken * (pitch[:, 1] > 0)))
+        self._envelopes = np.concatenate((self._envelopes, envelopes))
+        known = len(self._f0)
+        ready = known if last else max(self._made, known - self._reach)
+        if ready == self._made:
+            return np.zeros(0, np.float32)
+        spectrum = self._spectrum(self._excitation(ready, last=last), ready - self._made)
+        first = self._made
+        self._made = ready
+        return self._overlapped(np.fft.irfft(spectrum, self._size), first, last=last)
+
+    def _excitation(self, ready: int, *, last: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Pulses and noise under the frames up to ``ready``, padded with zeros at both ends."""
+        hop, half = self._hop, self._size // 2
+        start, end = self._made * hop - half, (ready - 1) * hop + half
+        stop = min(end, (len(self._f0) - 1) * hop)
+        pulses = np.zeros(end - start, np.float32)
+        begin = max(start, 0)
+        pulses[begin - start : stop - start] = self._pulses(begin, stop)
+        missing = stop - start - len(self._noise)
+        parts = [self._noise, self._source.draw(max(0, missing))]
+        if last:
+            parts.append(np.zeros(end - stop, np.float32))
+        noise = np.concatenate(parts)[: end - start]
+        self._noise = noise[(ready - self._made) * hop :]
+        return pulses, noise
+
+    def _pulses(self, start: int, stop: int) -> np.ndarray:
+        """Samples ``start .. stop`` of :func:`jepa_tts.excitation.pulse_train`."""
+        held = hold(self._f0)
+        ramp = np.arange(self._hop, dtype=np.float32) / np.float32(self._hop)
+        frames = -(-stop // self._hop)
+        step = np.diff(held)[:frames, None]
+        frequency = (held[:frames, None] + step * ramp).reshape(-1)[:stop]
+        cycles = np.cumsum(frequency, dtype=np.float64)[start:] / self._rate
+        frequency = frequency[start:]
+        angle = (2.0 * np.pi * (cycles % 1.0)).astype(np.float32)
+        order = np.floor(np.float32(HIGHEST) / frequency) + np.float32(0.5)
+        below = 2.0 * np.sin(angle / 2)
+        small = np.abs(below) < 2e-3
+        below[small] = 1.0
+        made = np.where(small, order, np.sin(order * angle) / below) - np.float32(0.5)
+        nearest = (np.arange(start, stop) + self._hop // 2) // self._hop
+        return made * (self._f0 > 0)[nearest]
+
+    def _spectrum(self, sources: tuple[np.ndarray, np.ndarray], frames: int) -> np.ndarray:
+        """[F, K] of the next frames, whose envelopes are dropped."""
+        pulses, noise = (self._transformed(each) for each in sources)
+        voiced, noisy = np.split(self._envelopes[:frames], 2, axis=1)
+        self._envelopes = self._envelopes[frames:]
+        total = noise * (np.exp(noisy) / np.sqrt((self._window**2).sum()))
+        sounding = np.flatnonzero(pulses.any(axis=1))
+        if len(sounding):
+            shaped = minimum_phase(voiced[sounding]) * (2.0 / self._window.sum())
+            total[sounding] += shaped * pulses[sounding]
+        return total
+
+    def _transformed(self, samples: np.ndarray) -> np.ndarray:
+        frames = np.lib.stride_tricks.sliding_window_view(samples, self._size)[:: self._hop]
+        return np.fft.rfft(frames * self._window).astype(np.complex64, copy=False)
+
+    def _overlapped(self, frames: np.ndarray, first: int, *, last: bool) -> np.ndarray:
+        """Windowed frames [F, n] added where they overlap -> the samples that are complete."""
+        count, reach = len(frames), self._reach
+        quarters = (frames * self._window).reshape(count, 2 * reach, self._hop)
+        square = (self._window**2).reshape(2 * reach, self._hop)
+        total = np.zeros((count + 2 * reach - 1, self._hop), np.float32)
+        weight = np.zeros_like(total)
+        total[: 2 * reach - 1], weight[: 2 * reach - 1] = self._sum, self._weight
+        for part in range(2 * reach):
+            total[part : part + count] += quarters[:, part]
+            weight[part : part + count] += square[part]
+        self._sum, self._weight = total[count:].copy(), weight[count:].copy()
+        done = slice(max(0, reach - first), len(total) - reach if last else count)
+        return (total[done] / weight[done]).reshape(-1)
+
+
+def hold(f0: np.ndarray) -> np.ndarray:
+    """F0 [F] with unvoiced frames at the last voiced F0 (the first one before any)."""
+    index = np.where(f0 > 0, np.arange(len(f0)), -1)
+    last = np.maximum.accumulate(index)
+    return f0[np.where(last < 0, np.argmax(f0 > 0), last)].clip(LOWEST)
+
+
+def minimum_phase(log_magnitude: np.ndarray) -> np.ndarray:
+    """As :func:`jepa_tts.excitation.minimum_phase`, frames first: [F, K] -> [F, K]."""
+    size = 2 * (log_magnitude.shape[1] - 1)
+    cepstrum = np.fft.irfft(log_magnitude, size)
+    cepstrum[:, 1 : size // 2] *= 2.0
+    cepstrum[:, size // 2 + 1 :] = 0.0
+    phase = np.fft.rfft(cepstrum).imag.astype(np.float32)
+    made = np.empty(log_magnitude.shape, np.complex64)
+    magnitude = np.exp(log_magnitude)
+    np.multiply(magnitude, np.cos(phase), out=made.real)
+    np.multiply(magnitude, np.sin(phase), out=made.imag)
+    return made
