@@ -73,6 +73,9 @@ VIRTUAL_SPEAKERS = 240
 VIRTUAL_HOURS = 8.0
 BANDS = (12_000, 12_000, 8_000, 12_000, 5_500, 12_000, 8_000, 12_000, 12_000, 4_000)
 """Hz, by the last digit of a virtual speaker: old recordings and telephones end early."""
+PACED_SPEAKERS, PACED_HOURS = 72, 1.9
+PACES = (0.55, 1.5)
+"""Slow and fast talkers, so that a description of the rate has voices to be learnt from."""
 LICENCE = {
     "hibari": "Apache-2.0 (hibari-tts 0.2.1); text: WordNet 3.0 licence",
     "joe": "CC0-1.0 (piper voice en_US-joe-medium); text: WordNet 3.0 licence",
@@ -290,7 +293,9 @@ def plan(pool: list[str], scale: float, part: str = "all") -> list[Job]:
     texts = iter(pool)
     named = _jobs(CAST, texts, scale)
     virtual = _jobs(virtual_cast(random.Random(SEED)), texts, scale)
-    jobs = {"all": named + virtual, "named": named, "virtual": virtual}[part]
+    paced = _jobs(paced_cast(random.Random(SEED + 2)), texts, scale)
+    parts = {"named": named, "virtual": virtual, "paced": paced}
+    jobs = named + virtual if part == "all" else parts[part]
     random.Random(SEED + 1).shuffle(jobs)
     return jobs
 
@@ -322,6 +327,24 @@ def virtual_cast(rng: random.Random) -> dict[str, Voice]:
             tilt=round(rng.uniform(-1.8, 1.8), 3),
             band=BANDS[index % len(BANDS)],
             speed=_between(rng, 0.82, 1.22),
+            **settings,
+        )
+    return cast
+
+
+def paced_cast(rng: random.Random) -> dict[str, Voice]:
+    """Speakers whose rates and intonations spread much wider than the virtual ones'."""
+    cast = {}
+    for index in range(PACED_SPEAKERS):
+        teacher = "joe" if index % 4 == 0 else "hibari"
+        settings = {"resample": _between(rng, 0.74, 1.3)}
+        if teacher == "hibari" and index % 2:
+            settings = _world_settings(rng, teacher) | {"intonation": _between(rng, 0.4, 1.9)}
+        cast[f"paced-{index:03d}"] = Voice(
+            teacher=teacher,
+            hours=PACED_HOURS / PACED_SPEAKERS,
+            tilt=round(rng.uniform(-1.8, 1.8), 3),
+            speed=_between(rng, *PACES),
             **settings,
         )
     return cast
@@ -419,7 +442,7 @@ def write_lines(path: Path, rows: list[str]) -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--scale", default=1.0, show_default=True, help="Share of the planned hours.")
 @click.option("--workers", default=os.cpu_count(), show_default=True)
-@click.option("--part", type=click.Choice(["all", "named", "virtual"]), default="all")
+@click.option("--part", type=click.Choice(["all", "named", "virtual", "paced"]), default="all")
 def main(wordnet: Path, out: Path, scale: float, workers: int, part: str) -> None:
     """Make the teacher corpus in OUT."""
     jobs = plan(sentences(wordnet), scale, part)

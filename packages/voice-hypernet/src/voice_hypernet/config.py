@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal, NoReturn
 
 Head = Literal["joint", "by-rank"]
 Fusion = Literal["concat", "add", "cross-attention"]
@@ -62,26 +61,109 @@ class HypernetConfig:
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"HypernetConfig.dropout must be in [0, 1), not {self.dropout!r}")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for a config file; :meth:`from_dict` reads them back."""
-        return asdict(self)
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> HypernetConfig:
-        """A configuration from plain values.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceConfig:
+    """Everything that decides the shape of a :class:`voice_hypernet.network.VoiceNetwork`.
 
-        Raises:
-            ValueError: for an unknown key (the valid names are listed) or an impossible value.
-        """
-        values = dict(values)
-        _refuse_unknown(cls, values)
-        if isinstance(values.get("lora"), Mapping):
-            lora = dict(values["lora"])
-            _refuse_unknown(LoraShape, lora)
-            if isinstance(lora.get("targets"), list):
-                lora["targets"] = tuple(lora["targets"])
-            values["lora"] = LoraShape(**lora)
-        return cls(**values)
+    ``text`` and ``clip`` are the sizes of an encoded description and of a clip's features. With
+    ``tells`` the base's own voice input is generated beside the adapters, where it has one.
+    """
+
+    hypernet: HypernetConfig = field(default_factory=HypernetConfig)
+    text: int = 256
+    clip: int = 400
+    fusion: Fusion = "concat"
+    tells: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("text", "clip"):
+            _positive(self, name)
+        if self.fusion not in FUSIONS:
+            allowed = list(FUSIONS)
+            raise ValueError(f"VoiceConfig.fusion must be one of {allowed}, not {self.fusion!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """How often training knows a voice from words only, from both, or not at all.
+
+    Else it hears clips. What is made of nothing is one adapter for all voices: the control that
+    the others are compared with.
+    """
+
+    text: float = 0.4
+    both: float = 0.15
+    none: float = 0.05
+
+    def __post_init__(self) -> None:
+        shares = (self.text, self.both, self.none)
+        if not (min(shares) >= 0 and sum(shares) <= 1):
+            raise ValueError(f"shares must be 0 or more and 1 together at most, not {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """One run of training.
+
+    ``data`` is an encoded training set, ``voices`` what ``t2a-prepare`` measured of it, ``out`` the
+    run's folder. ``batch`` is the most network steps of the base in a step, padding included.
+    ``held_out`` is the share of the voices that are only validated on, ``average`` the decay of the
+    averaged weights, which are the ones that are saved. ``encoder`` reads descriptions: ``""`` is
+    the one that ships, else a folder or a transformers model. ``start`` names a trained
+    hypernetwork to begin with.
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
+    """
+
+    data: str
+    voices: str
+    out: str
+    base: str = "jepa-tts"
+    encoder: str = ""
+    start: str = ""
+    model: VoiceConfig = field(default_factory=VoiceConfig)
+    languages: tuple[str, ...] = ("en", "ko")
+    shares: Shares = field(default_factory=Shares)
+    steps: int = 6_000
+    batch: int = 1_000
+    learning_rate: float = 1e-3
+    final_rate: float = 0.05
+    warm_up: int = 200
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    average: float = 0.998
+    held_out: float = 0.1
+    seed: int = 0
+    threads: int = 0
+    log_every: int = 20
+    save_every: int = 250
+    validate_every: int = 250
+    validation_steps: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("data", "voices", "out", "base"):
+            if not getattr(self, name):
+                raise ValueError(f"TrainConfig.{name} is empty: give it a value")
+        for name in ("steps", "batch", "log_every", "save_every", "validate_every",
+                     "validation_steps"):  # fmt: skip
+            _positive(self, name)
+        for name in ("final_rate", "average", "held_out"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                _refuse(self, name, "in [0, 1)")
+        if not 0.0 < self.learning_rate < 1.0:
+            _refuse(self, "learning_rate", "in (0, 1)")
+        if not self.clip > 0.0:
+            _refuse(self, "clip", "positive")
+        for name in ("warm_up", "weight_decay", "threads"):
+            if not getattr(self, name) >= 0:
+                _refuse(self, name, "at least 0")
+
+
+def _refuse(config: object, name: str, allowed: str) -> NoReturn:
+    kind = type(config).__name__
+    raise ValueError(f"{kind}.{name} must be {allowed}, not {getattr(config, name)!r}")
 
 
 def _positive(config: object, name: str) -> None:
@@ -89,10 +171,3 @@ def _positive(config: object, name: str) -> None:
     if not isinstance(value, int) or value < 1:
         kind = type(config).__name__
         raise ValueError(f"{kind}.{name} must be a positive integer, not {value!r}")
-
-
-def _refuse_unknown(cls: type, values: Mapping[str, Any]) -> None:
-    known = {f.name for f in fields(cls)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ValueError(f"unknown key {unknown[0]!r} in {cls.__name__}; valid: {sorted(known)}")

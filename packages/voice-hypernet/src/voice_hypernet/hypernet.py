@@ -100,6 +100,8 @@ class Head(nn.Module):
         numbers = (1 if self.by_rank else self.rank) * (group.inputs + group.outputs)
         self.linear = nn.Linear(config.width, numbers, bias=False)
         nn.init.zeros_(self.linear.weight)
+        # so that a step of Adam moves a factor about as far as that of an ordinary LoRA
+        self.gain = 1.0 / math.sqrt(config.width)
         # one start per layer and rank, as every LoRA has: equal rows would make a rank of one
         bound = 1.0 / math.sqrt(group.inputs)
         a = torch.empty(len(group.names), self.rank, group.inputs).uniform_(-bound, bound)
@@ -108,7 +110,7 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor) -> Factors:
         """[B, L, R or 1, D] -> factors."""
-        made = self.linear(x)
+        made = self.linear(x) * self.gain
         if not self.by_rank:
             made = made.unflatten(-1, (self.rank, -1)).squeeze(2)  # [B, L, R, I + O]
         a, b = made.split((self.inputs, self.outputs), dim=-1)

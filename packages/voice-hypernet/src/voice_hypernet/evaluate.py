@@ -1,0 +1,236 @@
+"""Does it work, and against what? Voices made from clips and from words, beside their controls.
+
+Clips: voices that training never heard, judged by speaker similarity next to what recordings of
+the same speaker reach among themselves. Words: hand-written descriptions, judged by measuring what
+is spoken. Controls in the same run: no adapter, one adapter for all voices, another voice's clip or
+description, everyday sentences in place of descriptions, the nearest voice of the training set, the
+base's own voice prompt, and adapters trained for each voice where a folder of them is given.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+
+from voice_hypernet.checkpoint import Hypernet, load_hypernet
+from voice_hypernet.corpus import Speaker, VoiceCorpus, mean_features
+from voice_hypernet.functional import merged
+from voice_hypernet.network import Made
+
+if TYPE_CHECKING:
+    from voice_data.audio import Audio
+    from voice_data.speech import Condition, SpeechModel
+
+_log = logging.getLogger(__name__)
+
+EVERYDAY = (
+    "The train to the coast leaves at half past nine.", "Boil the potatoes until they are soft.",
+    "He paid for the bread and left the change.", "The window of the kitchen faces north.",
+    "It rained on every day of the holiday.", "Please return the books by Friday.",
+    "오늘 저녁에는 된장찌개를 끓일 거예요.", "버스는 여섯 시에 출발합니다.",
+    "창문을 닫고 불을 꺼 주세요.", "책상 위에 연필이 세 자루 있다.",
+)  # fmt: skip
+"""Sentences that describe no voice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateConfig:
+    """What to evaluate on.
+
+    ``data`` and ``voices`` are the training's; ``texts`` a file of sentences to say, one per line,
+    that no model was trained on; ``descriptions`` JSON lines of ``text``, ``language`` and
+    ``tags``. ``oracles`` holds an adapter folder per voice. ``clips`` recordings stand for a voice.
+    """
+
+    data: str
+    voices: str
+    out: str
+    texts: str
+    descriptions: str = ""
+    hypernet: str = ""
+    base: str = ""
+    oracles: str = ""
+    speakers: int = 24
+    sentences: int = 3
+    clips: int = 4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("speakers", "sentences", "clips"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"EvaluateConfig.{name} must be 1 or more, not {getattr(self, name)}"
+                )
+
+
+class Take(NamedTuple):
+    """One sentence to be spoken: by which way, for whom, and in which made or told voice."""
+
+    way: str
+    subject: str
+    text: str
+    made: Made | None
+    told: Condition | None
+
+
+class Voicer:
+    """Makes voices of one hypernetwork for one loaded base, and speaks in them."""
+
+    def __init__(
+        self, hypernet: Hypernet, model: SpeechModel, encode: Callable[[Sequence[str]], np.ndarray]
+    ) -> None:
+        """Join the parts.
+
+        Raises:
+            ValueError: if the hypernetwork was made for another base.
+        """
+        if hypernet.base_sha256 != model.weights_sha256:
+            raise ValueError(
+                f"the hypernetwork makes voices for weights {hypernet.base_sha256[:12]} and these "
+                f"are {model.weights_sha256[:12]}: load its own base, {hypernet.base!r}"
+            )
+        self.hypernet, self.model, self.encode = hypernet, model, encode
+
+    @torch.no_grad()
+    def make(self, text: str | None = None, clip: np.ndarray | None = None) -> Made:
+        """The voice of a description, of a clip's features [X], of both, or of nothing."""
+        network = self.hypernet.network
+        words = None if text is None else torch.from_numpy(self.encode([text])).float()
+        sound = None if clip is None else torch.from_numpy(clip[None])
+        if words is None and sound is None:
+            nothing = torch.zeros(1, network.config.clip)
+            return network(None, nothing, None, torch.tensor([False]))
+        return network(words, sound)
+
+    def speak(self, take: Take, seed: int) -> Audio:
+        """Say the take's text in its voice."""
+        if take.made is None:
+            return self.model.speak(take.text, voice=take.told, seed=seed)
+        network, lora = self.model.network, self.hypernet.network.config.hypernet.lora
+        groups = self.hypernet.groups
+        with torch.no_grad(), merged(network, groups, take.made.adapters, lora.scale):
+            return self.model.speak(take.text, voice=take.made.condition(0), seed=seed)
+
+
+class Clips:
+    """The takes about voices from recordings."""
+
+    def __init__(self, voicer: Voicer, corpus: VoiceCorpus, config: EvaluateConfig) -> None:
+        self.voicer, self.corpus, self.config = voicer, corpus, config
+        away = [corpus.speakers[n] for n in voicer.hypernet.held_out if n in corpus.speakers]
+        self.speakers = [each for each in away if len(each.clips) > config.clips + 2]
+        self.speakers = self.speakers[:: max(1, len(self.speakers) // config.speakers)]
+        self.speakers = self.speakers[: config.speakers]
+        if len(self.speakers) < 2:
+            raise ValueError("fewer than two held-out voices have clips enough to evaluate on")
+        hidden = set(voicer.hypernet.held_out)
+        self.known = [each for name, each in corpus.speakers.items() if name not in hidden]
+        means = [mean_features(corpus.features, each.clips) for each in self.known]
+        self.means = np.stack(means)
+
+    def heard(self, speaker: Speaker) -> tuple[int, ...]:
+        """The clips that stand for a voice."""
+        return speaker.clips[: self.config.clips]
+
+    def references(self, speaker: Speaker) -> list[Path]:
+        """Other recordings of the voice, to compare with."""
+        rest = speaker.clips[self.config.clips : self.config.clips + 8]
+        return [self.corpus.data.audio_of(i) for i in rest]
+
+    def takes(self, texts: Sequence[str]) -> Iterator[Take]:
+        """Every way, for every held-out voice."""
+        features, make = self.corpus.features, self.voicer.make
+        shared = make()
+        for index, speaker in enumerate(self.speakers):
+            own = mean_features(features, self.heard(speaker))
+            other = mean_features(features, self.heard(self.speakers[index - 1]))
+            nearest = self.means[((self.means - own) ** 2).sum(1).argmin()]
+            prompt = self.voicer.model.condition([self.corpus.data[i] for i in self.heard(speaker)])
+            ways: dict[str, tuple[Made | None, Any]] = {
+                "clip": (make(clip=own), None),
+                "another's clip": (make(clip=other), None),
+                "nearest known voice": (make(clip=nearest), None),
+                "one adapter for all": (shared, None),
+                "the base's prompt": (None, prompt),
+                "the base": (None, None),
+            }
+            if said := self._described(speaker):
+                ways["description"] = (make(text=said), None)
+                ways["clip and description"] = (make(text=said, clip=own), None)
+            for way, (made, told) in ways.items():
+                for text in texts:
+                    yield Take(way, speaker.name, text, made, told)
+
+    def _described(self, speaker: Speaker) -> str:
+        from voice_data.describe import sentences
+
+        said = sentences(speaker.tags, "en", 24, self.config.seed)
+        return max((each for each in said), key=lambda each: len(each.tags.mentioned)).text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A hand-written description and the tags that it implies."""
+
+    text: str
+    language: str
+    tags: Mapping[str, str]
+
+
+def read_descriptions(path: str | Path) -> list[Wanted]:
+    """The lines of a file of descriptions.
+
+    Raises:
+        ValueError: naming file and line, if one is wrong.
+    """
+    from voice_data.describe import Tags
+
+    found = []
+    for number, line in enumerate(Path(path).read_text("utf-8").splitlines(), 1):
+        try:
+            values = json.loads(line)
+            tags = Tags.from_list(values["tags"]).mentioned
+            found.append(Wanted(text=values["text"], language=values["language"], tags=tags))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}:{number}: no description: {error}") from error
+    return found
+
+
+def described_takes(
+    voicer: Voicer, wanted: Sequence[Wanted], texts: Sequence[str], seed: int
+) -> Iterator[Take]:
+    """Every description, beside another one, an everyday sentence, and one adapter for all."""
+    order = np.random.default_rng(seed).permutation(len(wanted))
+    shared = voicer.make()
+    for index, each in enumerate(wanted):
+        another = wanted[order[(int(np.flatnonzero(order == index)[0]) + 1) % len(order)]]
+        ways = {
+            "description": voicer.make(text=each.text),
+            "another description": voicer.make(text=another.text),
+            "an everyday sentence": voicer.make(text=EVERYDAY[index % len(EVERYDAY)]),
+            "one adapter for all": shared,
+        }
+        for way, made in ways.items():
+            for text in texts:
+                yield Take(way, str(index), text, made, None)
+
+
+def load_voicer(config: EvaluateConfig) -> Voicer:
+    """The hypernetwork, its base and the encoder of descriptions.
+
+    Raises:
+        ArtefactError: if a checkpoint is missing or damaged.
+    """
+    from voice_data.speech import load_speech_model
+    from voice_hypernet.descriptions import load_encoder
+
+    hypernet = load_hypernet(config.hypernet or None)
+    model = load_speech_model(config.base or hypernet.base)
+    return Voicer(hypernet, model, load_encoder(hypernet.encoder).encode)

@@ -1,0 +1,158 @@
+"""What a run of training keeps: weights, their average, the optimiser, and a log."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from voice_data.storage import replacing, write_text
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from torch import nn
+
+    from voice_hypernet.network import VoiceNetwork
+
+_log = logging.getLogger(__name__)
+
+STATE, SETTINGS = "state.safetensors", "train.json"
+_FREE = ("out", "steps", "log_every", "save_every", "validate_every", "threads")
+"""Settings that may differ when a run goes on."""
+
+
+class RunError(ValueError):
+    """A run that cannot go on as it is asked; the message names the setting."""
+
+
+class RunState:
+    """All that an exact resume needs; random numbers depend on the step's number alone."""
+
+    def __init__(
+        self, network: VoiceNetwork, optimizer: torch.optim.Optimizer, decay: float
+    ) -> None:
+        self.network, self.optimizer, self.decay = network, optimizer, decay
+        self.averaged = copy.deepcopy(network).requires_grad_(False)
+        self.steps = 0
+
+    @torch.no_grad()
+    def average(self) -> None:
+        """Move the averaged weights towards the current ones; faster in the first steps."""
+        self.steps += 1
+        decay = min(self.decay, self.steps / (10.0 + self.steps))
+        pairs = zip(self.averaged.parameters(), self.network.parameters(), strict=True)
+        for mean, value in pairs:
+            mean.lerp_(value, 1.0 - decay)
+
+    def save(self, out: Path, step: int) -> None:
+        """Write the state, whole or not at all.
+
+        Raises:
+            OSError: if the disk is full or the folder cannot be written.
+        """
+        from safetensors.torch import save_file
+
+        tensors = {"step": torch.tensor(step)}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            for name, value in state.items():
+                tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
+        for part, module in self._parts().items():
+            for name, value in module.state_dict().items():
+                tensors[f"{part}.{name}"] = value.clone()
+        with replacing(out / STATE) as temporary:
+            save_file(tensors, temporary)
+
+    def resume(self, out: Path, settings: Mapping[str, Any]) -> int:
+        """Load the state in ``out``, if there is one; returns the step to continue at.
+
+        Raises:
+            RunError: if the run was begun with other settings, or its state is damaged.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        if not (out / STATE).is_file():
+            write_text(out / SETTINGS, json.dumps(settings, indent=2) + "\n")
+            return 0
+        _require_same(out / SETTINGS, settings)
+        try:
+            tensors = load_file(out / STATE)
+            for part, module in self._parts().items():
+                module.load_state_dict(_under(tensors, part))
+        except (SafetensorError, RuntimeError, OSError) as error:
+            raise RunError(f"{out / STATE} cannot be used ({error}): choose another out") from error
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in _under(tensors, "optimizer").items():
+            index, name = key.split(".", 1)
+            state.setdefault(int(index), {})[name] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.steps = int(tensors["step"])
+        _log.info("resumed %s at step %d", out, self.steps)
+        return self.steps
+
+    def _parts(self) -> dict[str, nn.Module]:
+        return {"network": self.network, "averaged": self.averaged}
+
+
+class RunLog:
+    """``log.jsonl`` and TensorBoard events of a run; use it in a ``with`` statement."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        """Continue the log in ``folder`` at ``step``.
+
+        Raises:
+            ImportError: if TensorBoard is missing, naming the extra that brings it.
+        """
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise ImportError(
+                "training needs TensorBoard: pip install 'voice-hypernet[train]'"
+            ) from error
+        self._events = SummaryWriter(folder / "events", purge_step=step)
+        self._lines = (folder / "log.jsonl").open("a", encoding="utf-8")
+
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lines.close()
+        self._events.close()
+
+    def figures(self, step: int, part: str, figures: Mapping[str, float]) -> None:
+        """Record named figures of a ``part`` of the run."""
+        for name, value in figures.items():
+            self._events.add_scalar(f"{part}/{name}", value, step)
+        rounded = {name: round(value, 5) for name, value in figures.items()}
+        line = {"step": step, "part": part, "time": round(time.time())} | rounded
+        self._lines.write(json.dumps(line) + "\n")
+        self._lines.flush()
+
+
+def _under(tensors: Mapping[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:
+    prefix = f"{part}."
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _require_same(path: Path, settings: Mapping[str, Any]) -> None:
+    was = json.loads(path.read_text("utf-8"))
+    now = json.loads(json.dumps(settings))
+    for name, value in now.items():
+        if name not in _FREE and was.get(name) != value:
+            raise RunError(
+                f"{path.parent} was begun with {name} {was.get(name)!r}, not {value!r}: "
+                "choose another out, or the same settings"
+            )

@@ -1,0 +1,243 @@
+"""Learning to make adapters, end to end: the frozen base says clips in voices that it is given.
+
+Every row of a batch is said with adapters of its own, and what the base's loss says flows back
+through them into the hypernetwork. A run is a folder: ``train.json``, ``model/`` (the newest
+checkpoint, averaged weights), ``state.safetensors`` (all of an exact resume), ``log.jsonl`` and
+TensorBoard events.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from voice_hypernet.checkpoint import Hypernet, save_hypernet
+from voice_hypernet.config import Shares, TrainConfig
+from voice_hypernet.corpus import VoiceCorpus
+from voice_hypernet.functional import adapted
+from voice_hypernet.network import VoiceNetwork, neutral_of
+from voice_hypernet.run import RunLog, RunState
+from voice_hypernet.targets import find_groups
+from voice_hypernet.tasks import Task, Tasks, describe_all
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from voice_data.speech import Loss, SpeechModel
+
+_log = logging.getLogger(__name__)
+
+NEUTRAL_VOICES = 48
+"""Voices whose conditions are averaged into the one that all voices start from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """The end of a run: its folder, steps, and held-out losses by how the voice was known."""
+
+    folder: Path
+    steps: int
+    held_out: dict[str, float] = field(default_factory=dict)
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """Linear warm-up, then a cosine down to ``final_rate`` of the peak."""
+    if step < config.warm_up:
+        return config.learning_rate * (step + 1) / config.warm_up
+    progress = (step - config.warm_up) / max(1, config.steps - config.warm_up)
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    return config.learning_rate * (config.final_rate + (1 - config.final_rate) * cosine)
+
+
+def train(
+    config: TrainConfig,
+    *,
+    model: SpeechModel | None = None,
+    encode: Callable[[Sequence[str]], np.ndarray] | None = None,
+    progress: bool | None = None,
+) -> Trained:
+    """Run to the end, or go on where a killed run stopped.
+
+    ``model`` saves loading ``config.base``; ``encode`` reads descriptions instead of the encoder
+    that ``config.encoder`` names; ``progress`` shows a bar, by default on a terminal only.
+
+    Raises:
+        CorpusError, EncodedSetError: if the data cannot be used, or belong to another base.
+        TargetError: if the base has no layer of a name in ``hypernet.lora.targets``.
+        FloatingPointError: if a loss is not finite; the run's last checkpoint is untouched.
+    """
+    from tqdm import tqdm
+
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    run = _Run(config, model, encode)
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    step = run.state.resume(out, asdict(config))
+    held_out: dict[str, float] = {}
+    hidden = None if progress is None else not progress
+    with RunLog(out, step) as log, tqdm(total=config.steps, initial=step, disable=hidden) as bar:
+        while step < config.steps:
+            figures = run.descend(step)
+            step += 1
+            bar.update()
+            bar.set_postfix({"loss": f"{figures['total']:.3f}"})
+            if step % config.log_every == 0:
+                log.figures(step, "train", figures)
+            last = step == config.steps
+            if step % config.validate_every == 0 or last:
+                held_out = run.validate()
+                log.figures(step, "held-out", held_out)
+            if step % config.save_every == 0 or last:
+                save_hypernet(out / "model", run.hypernet())
+                run.state.save(out, step)
+    return Trained(folder=out / "model", steps=step, held_out=held_out or run.validate())
+
+
+class _Run:
+    """All that takes part in a step."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        model: SpeechModel | None,
+        encode: Callable[[Sequence[str]], np.ndarray] | None,
+    ) -> None:
+        from voice_data.encoded import EncodedSet
+        from voice_data.speech import load_speech_model
+
+        self.config = config
+        self.model = model if model is not None else load_speech_model(config.base)
+        self.model.network.requires_grad_(False)
+        data = EncodedSet(config.data)
+        data.require_base(self.model.weights_sha256)
+        self.corpus = VoiceCorpus(data, config.voices)
+        away = self.corpus.held_out(config.held_out, config.seed)
+        self.away = tuple(sorted(away))
+        speakers = self.corpus.speakers
+        known = [each for name, each in speakers.items() if name not in away]
+        unknown = [each for name, each in speakers.items() if name in away]
+        phrases: dict[str, np.ndarray] = {}
+        if config.shares.text + config.shares.both > 0:
+            encode = encode or _encoder(config)
+            phrases = describe_all([*known, *unknown], encode, config.languages, config.seed)
+        plan: dict[str, Any] = {"frames": config.batch, "seed": config.seed}
+        self.tasks = Tasks(self.corpus, known, phrases, shares=config.shares, **plan)
+        self.held_out = {
+            name: Tasks(self.corpus, unknown, phrases, shares=shares, **plan)
+            for name, shares in _ways(bool(phrases)).items()
+        } if unknown else {}  # fmt: skip
+        targets = config.model.hypernet.lora.targets or next(iter(self.model.targets.values()))
+        self.groups = find_groups(self.model.network, targets)
+        torch.manual_seed(config.seed)
+        self.network = VoiceNetwork(config.model, self.groups, self._neutral(known))
+        if config.start:
+            _warm(self.network, config.start)
+        self.state = RunState(self.network, _optimizer(self.network, config), config.average)
+
+    def _neutral(self, speakers: Sequence[Any]) -> dict[str, torch.Tensor]:
+        some = speakers[:: max(1, len(speakers) // NEUTRAL_VOICES)]
+        data = self.corpus.data
+        return neutral_of([self.model.condition([data[each.clips[0]]]) for each in some])
+
+    def descend(self, step: int) -> dict[str, float]:
+        """One step; returns the loss and its parts."""
+        torch.manual_seed(hash((self.config.seed, step)) % 2**31)
+        for group in self.state.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, step)
+        self.model.network.train()
+        loss = self._loss(self.network, self.tasks(step))
+        total = float(loss.total.detach())
+        self.state.optimizer.zero_grad(set_to_none=True)
+        if math.isfinite(total):
+            loss.total.backward()
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip))
+        if not (math.isfinite(total) and math.isfinite(norm)):
+            raise FloatingPointError(
+                f"the loss is {total} and its gradient's norm {norm} at step {step + 1}: lower "
+                f"learning_rate ({self.config.learning_rate}) and run again to continue"
+            )
+        self.state.optimizer.step()
+        self.state.average()
+        return {"total": total, **loss.parts, "gradient": norm}
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Losses of the averaged network on voices that training does not hear."""
+        self.model.network.eval()
+        network = self.state.averaged.eval()
+        found = {}
+        for name, tasks in self.held_out.items():
+            steps = range(self.config.validation_steps)
+            losses = [float(self._loss(network, tasks(step)).total) for step in steps]
+            found[name] = sum(losses) / len(losses)
+        return found
+
+    def _loss(self, network: VoiceNetwork, task: Task) -> Loss:
+        text = torch.from_numpy(task.text) if task.text.shape[1] else None
+        heard = torch.from_numpy(task.heard)
+        has_text, has_clip = torch.from_numpy(task.has_text), torch.from_numpy(task.has_clip)
+        made = network(text, heard, has_text if text is not None else None, has_clip)
+        encoded = [self.corpus.data[i] for i in task.clips]
+        batch = self.model.collate(encoded, [made.condition(i) for i in range(len(encoded))])
+        scale = self.config.model.hypernet.lora.scale
+        with adapted(self.model.network, self.groups, made.adapters, scale):
+            return self.model.loss(batch)
+
+    def hypernet(self) -> Hypernet:
+        """What is saved: the averaged weights and all that belongs to them."""
+        index = self.corpus.data.index
+        return Hypernet(
+            network=self.state.averaged,
+            base=self.config.base,
+            base_sha256=self.model.weights_sha256,
+            sample_rate=self.model.sample_rate,
+            data_sha256=index.manifest_sha256,
+            licence=index.licence,
+            consent=index.consent,
+            encoder=self.config.encoder,
+            held_out=self.away,
+        )
+
+
+def _ways(with_text: bool) -> dict[str, Shares]:
+    ways = {"none": Shares(text=0.0, both=0.0, none=1.0)}
+    ways |= {"clip": Shares(text=0.0, both=0.0, none=0.0)}
+    if with_text:
+        ways["text"] = Shares(text=1.0, both=0.0, none=0.0)
+        ways["both"] = Shares(text=0.0, both=1.0, none=0.0)
+    return ways
+
+
+def _optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    vectors = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
+
+
+def _warm(network: VoiceNetwork, folder: str) -> None:
+    """Take over every weight of another run that fits."""
+    from voice_hypernet.checkpoint import load_hypernet
+
+    mine = network.state_dict()
+    found = load_hypernet(folder).network.state_dict()
+    fitting = {n: v for n, v in found.items() if n in mine and v.shape == mine[n].shape}
+    network.load_state_dict({**mine, **fitting})
+    _log.info("%d of %d tensors are taken from %s", len(fitting), len(mine), folder)
+
+
+def _encoder(config: TrainConfig) -> Callable[[Sequence[str]], np.ndarray]:
+    from voice_hypernet.descriptions import load_encoder
+
+    return load_encoder(config.encoder).encode
