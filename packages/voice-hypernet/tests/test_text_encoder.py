@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from voice_data.artefact import Provenance
 from voice_hypernet import grams
 from voice_hypernet.grams import DescriptionError, read
 from voice_hypernet.text_encoder import TextConfig, TextEncoder
@@ -56,15 +59,16 @@ def test_hashes_are_the_same_everywhere() -> None:
 def test_it_learns_to_tell_descriptions_apart() -> None:
     torch.manual_seed(0)
     encoder, head = TextEncoder(SMALL), torch.nn.Linear(8, 2)
-    texts = ["a deep man", "a low male voice", "a high woman", "a bright female voice"]
-    labels = torch.tensor([0, 0, 1, 1])
+    low = ["a deep man", "a low male voice", "low and calm", "a man who speaks deeply"]
+    high = ["a high woman", "a bright female voice", "high and lively", "a lady who squeaks"]
+    texts, labels = low + high, torch.tensor([0] * 4 + [1] * 4)
     optimizer = torch.optim.Adam([*encoder.parameters(), *head.parameters()], 0.01)
     for _ in range(40):
         loss = torch.nn.functional.cross_entropy(head(encoder.encode(texts)), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    unseen = head(encoder.encode(["low and deep", "female and high"])).argmax(1)
+    unseen = head(encoder.encode(["deep and low", "female and high"])).argmax(1)
     assert unseen.tolist() == [0, 1]
 
 
@@ -85,3 +89,34 @@ def test_config_refuses_what_it_does_not_know() -> None:
         TextConfig(layers=0)
     with pytest.raises(ValueError, match=r"dropout must be in \[0, 1\), not -1"):
         TextConfig(dropout=-1.0)
+
+
+def test_standardizing_changes_the_scale_and_not_what_is_understood() -> None:
+    torch.manual_seed(0)
+    encoder = TextEncoder(SMALL).eval()
+    texts = [
+        f"a voice number {word}" for word in ["one", "two", "three", "four", "five", "six", "seven"]
+    ]
+    with torch.no_grad():
+        before = encoder.tags(encoder.encode(texts))
+        encoder.standardize(encoder.encode(texts))
+        after = encoder.encode(texts)
+        encoder.standardize(after)  # nothing is left to change
+        torch.testing.assert_close(after.mean(0), torch.zeros(8), atol=1e-4, rtol=0.0)
+        torch.testing.assert_close(after.std(0), torch.ones(8), atol=1e-3, rtol=0.0)
+        torch.testing.assert_close(encoder.encode(texts), after, atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(encoder.tags(after), before, atol=1e-3, rtol=1e-3)
+
+
+def test_a_saved_encoder_is_the_same_in_half_precision(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    encoder = TextEncoder(SMALL).eval()
+    encoder.save_pretrained(
+        tmp_path / "text", "# A toy\n", Provenance(sample_rate=24_000, licence="Apache-2.0")
+    )
+    assert (tmp_path / "text" / "model.safetensors").stat().st_size < 2.2 * encoder.size() + 9000
+    loaded = TextEncoder.from_pretrained(tmp_path / "text")
+    with torch.no_grad():
+        expected, found = encoder.encode(["a calm man"]), loaded.encode(["a calm man"])
+    torch.testing.assert_close(found, expected, atol=5e-3, rtol=5e-3)
+    assert loaded.understand(["a calm man"])[0].tags == encoder.understand(["a calm man"])[0].tags
