@@ -45,6 +45,7 @@ def hear(audio: Audio) -> Heard:
         ClipError: if it is shorter than a second or silent.
     """
     from voice_data.audio import rms_dbfs
+    from voice_hypernet.numpy_mel import log_mel
 
     if audio.duration < SHORTEST:
         raise ClipError(
@@ -55,7 +56,7 @@ def hear(audio: Audio) -> Heard:
         raise ClipError(
             f"the clip is silent ({level:.0f} dBFS): give a recording of one person speaking"
         )
-    mel = _mel(_middle(audio if audio.rate == RATE else audio.resample(RATE)))
+    mel = log_mel(_middle(audio if audio.rate == RATE else audio.resample(RATE)))
     levels = _levels(mel)
     spoken = levels > levels.max() - QUIET
     steady = float(levels[spoken].std()) < _STEADY
@@ -77,14 +78,6 @@ def _middle(audio: Audio) -> np.ndarray:
     most = int(LONGEST * audio.rate)
     start = max(0, (len(audio.samples) - most) // 2)
     return audio.samples[start : start + most]
-
-
-def _mel(samples: np.ndarray) -> np.ndarray:
-    import torch
-
-    from voice_data.mel import log_mel
-
-    return log_mel(torch.from_numpy(np.ascontiguousarray(samples))[None])[0].T.numpy()
 
 
 def _levels(mel: np.ndarray) -> np.ndarray:

@@ -1,0 +1,34 @@
+"""Where the folder of a hypernetwork is."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from voice_hypernet.checkpoint import shipped
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def located(folder: str | os.PathLike[str] | None = None) -> Path:
+    """The shipped checkpoint, the folder itself, that of a run's, or a hub id's snapshot.
+
+    Raises:
+        ImportError: for a hub id without huggingface_hub.
+    """
+    if folder is None:
+        return shipped()
+    path = Path(folder)
+    if (path / "model" / "config.json").is_file():
+        return path / "model"
+    if isinstance(folder, str) and not path.exists() and _HUB_ID.fullmatch(folder):
+        try:
+            from huggingface_hub import snapshot_download
+        except ImportError as error:
+            raise ImportError(
+                f"{folder} is no folder, and a hub id needs huggingface_hub: pip install it, or "
+                "check the path"
+            ) from error
+        return Path(snapshot_download(folder))
+    return path

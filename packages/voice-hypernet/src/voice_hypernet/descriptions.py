@@ -1,0 +1,212 @@
+"""Who reads descriptions: the encoder that ships, another folder of ours, or a transformers model.
+
+Letters: B batch, N tokens, W encoded text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from voice_data.artefact import ArtefactError
+from voice_hypernet import grams
+from voice_hypernet.understanding import Understanding, understood
+
+if TYPE_CHECKING:
+    from voice_hypernet.numpy_text import NumpyTextEncoder
+
+SHIPPED = "text"
+KIND = "text-encoder"
+LONGEST_TOKENS = 256
+"""Tokens of a description that a transformers model reads."""
+_SOME = 64
+"""Descriptions that are encoded at once."""
+
+
+class DescriptionEncoder(Protocol):
+    """What reads descriptions. Nobody needs to inherit."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Descriptions -> [B, W], float32.
+
+        Raises:
+            DescriptionError: if one of them holds no word.
+        """
+        ...
+
+    def understand(self, encoded: np.ndarray) -> list[Understanding] | None:
+        """What each of [B, W] names; None from an encoder that does not tell."""
+        ...
+
+
+class OwnEncoder:
+    """An encoder of :mod:`voice_hypernet.text_encoder`, run without torch."""
+
+    def __init__(self, encoder: NumpyTextEncoder) -> None:
+        self._encoder = encoder
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Descriptions -> [B, W].
+
+        Raises:
+            DescriptionError: if one of them holds no word.
+        """
+        parts = [texts[at : at + _SOME] for at in range(0, len(texts), _SOME)]
+        return np.concatenate([self._encoder.encode(part) for part in parts]).astype(np.float32)
+
+    def understand(self, encoded: np.ndarray) -> list[Understanding]:
+        """What each of [B, W] says of a voice."""
+        weights = self._encoder.weights
+        return understood(encoded @ weights["tags.weight"].T + weights["tags.bias"])
+
+
+class TransformersEncoder:
+    """The mean of a pretrained model's last states, such as ``klue/roberta-large``'s."""
+
+    def __init__(self, name: str) -> None:
+        """Load a folder or a hub id.
+
+        Raises:
+            ImportError: without the extra ``[transformers]``.
+            OSError: if there is no such model.
+        """
+        try:
+            from transformers import AutoModel, AutoTokenizer
+        except ImportError as error:
+            raise ImportError(
+                f"reading descriptions with {name!r} needs transformers: "
+                "pip install 'voice-hypernet[transformers]'"
+            ) from error
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(name)
+        model: Any = AutoModel.from_pretrained(name, use_safetensors=True)
+        # of an encoder and a decoder only the first reads
+        self._model = model.get_encoder() if model.config.is_encoder_decoder else model
+        self._model.requires_grad_(False).eval()
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Descriptions -> [B, W].
+
+        Raises:
+            DescriptionError: if one of them holds no word.
+        """
+        for text in texts:
+            grams.read(text)
+        parts = [self._some(texts[at : at + _SOME]) for at in range(0, len(texts), _SOME)]
+        return np.concatenate(parts)
+
+    def understand(self, encoded: np.ndarray) -> None:  # noqa: ARG002
+        """Nothing: it was not trained to tell."""
+        return
+
+    def _some(self, texts: Sequence[str]) -> np.ndarray:
+        import torch
+
+        given = self._tokenizer(
+            list(texts), padding=True, truncation=True, max_length=LONGEST_TOKENS,
+            return_tensors="pt",
+        )  # fmt: skip
+        with torch.inference_mode():
+            states = self._model(**given).last_hidden_state  # [B, N, W]
+        mask = given["attention_mask"][..., None].to(states.dtype)
+        return ((states * mask).sum(1) / mask.sum(1)).float().numpy()
+
+
+def load_encoder(reference: str = "") -> DescriptionEncoder:
+    """``""`` is the encoder that ships; else a folder of ours, or a transformers folder or hub id.
+
+    Raises:
+        ArtefactError: if a folder of ours is missing or damaged.
+        ImportError: for a transformers model without the extra ``[transformers]``.
+    """
+    folder = shipped() if not reference else Path(reference)
+    if not reference or _is_ours(folder):
+        from voice_hypernet.numpy_text import NumpyTextEncoder
+
+        return OwnEncoder(NumpyTextEncoder.from_pretrained(folder))
+    return TransformersEncoder(reference)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """A description as it is used: ``said`` is encoded, ``tags`` are the attributes it names."""
+
+    text: str
+    said: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def consider(
+    encoder: DescriptionEncoder, texts: Sequence[str]
+) -> tuple[list[Description], np.ndarray]:
+    """What each text says and what is odd about it, and all of them encoded, [B, W].
+
+    Of words that exclude each other one is taken, and said plainly in place of the text.
+
+    Raises:
+        DescriptionError: if a text holds no word.
+    """
+    odd = [grams.read(text).warnings for text in texts]
+    encoded = encoder.encode(texts)
+    found = encoder.understand(encoded) or [None] * len(texts)
+    made = [_considered(*each) for each in zip(texts, found, odd, strict=True)]
+    changed = [row for row, each in enumerate(made) if each.said != each.text]
+    if changed:
+        encoded[changed] = encoder.encode([made[row].said for row in changed])
+    return made, encoded
+
+
+def _considered(text: str, found: Understanding | None, warnings: tuple[str, ...]) -> Description:
+    from voice_data.describe import parse
+
+    parsed = parse(" ".join(text.split()[: grams.MOST_WORDS]))
+    plain = {_name(name): value for name, value in parsed.tags.mentioned.items()}
+    tags = plain if found is None else dict(found.tags)
+    said, told = text, [*warnings]
+    if parsed.contradictions:
+        tags |= {_name(each.tag): each.values[0] for each in parsed.contradictions}
+        told += [str(each) for each in parsed.contradictions]
+    elif found is not None and found.contradictions:
+        told += found.warnings
+    if parsed.contradictions or (found is not None and found.contradictions):
+        said = _plainly(tags, parsed.language)
+        told.append(f"it is read as {said!r}")
+    elif not tags:
+        told.append("no attribute of a voice was recognised: the voice may be arbitrary")
+    return Description(text=text, said=said, tags=tags, warnings=tuple(dict.fromkeys(told)))
+
+
+def _name(tag: str) -> str:
+    return "pitch" if tag == "relative_pitch" else tag
+
+
+def _plainly(tags: Mapping[str, str], language: str) -> str:
+    """One sentence that says as many of the tags as there is one for."""
+    from voice_data.describe import Tags, sentences
+
+    given = {**tags, "relative_pitch": tags.get("pitch", "")}
+    drawn = sentences(Tags.from_mapping(given), language or "en", 40, 0)
+    return max(drawn, key=lambda each: len(each.tags.mentioned)).text
+
+
+def shipped() -> Path:
+    """The folder of the encoder that comes with the package."""
+    return Path(str(resources.files("voice_hypernet") / "checkpoints" / SHIPPED))
+
+
+def _is_ours(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds an encoder of ours; transformers folders have a config.json too."""
+    path = Path(folder) / "config.json"
+    if not path.is_file():
+        return False
+    try:
+        return json.loads(path.read_text("utf-8")).get("kind") == KIND
+    except (OSError, ValueError, AttributeError) as error:
+        raise ArtefactError(f"{path} cannot be read ({error}): copy the folder again") from error

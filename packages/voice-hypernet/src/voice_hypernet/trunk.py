@@ -1,0 +1,177 @@
+"""The hypernetwork's trunk without torch, arranged for speed; the numbers are the same.
+
+What is arranged: a norm's own weights and the sign and mean that it removes go into the layers
+around it, and the first layer reads places and conditions apart, since their sum is all it is
+given. Letters: B batch, C condition, D width, H inner width, L layers of a group, R rank, P places
+(a layer of a group and, with heads by rank, a rank), I inputs, O outputs.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from voice_hypernet.config import HypernetConfig
+from voice_hypernet.targets import Group
+
+EPSILON = 1e-5
+_ROWS = 512
+"""Rows that go through the trunk together: their arrays fit into a processor's cache."""
+
+
+class Factors(NamedTuple):
+    """The adapters of one group: ``a`` [B, L, R, I] and ``b`` [B, L, O, R]."""
+
+    a: np.ndarray
+    b: np.ndarray
+
+
+class _Block(NamedTuple):
+    """``up`` [D, H] gives the negative of the layer's sum, so that ``exp`` can be taken at once."""
+
+    up: np.ndarray
+    up_bias: np.ndarray
+    down: np.ndarray
+    down_bias: np.ndarray
+
+
+class _Head(NamedTuple):
+    weight: np.ndarray
+    bias: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+
+
+class Trunk:
+    """What :class:`voice_hypernet.hypernet.Hypernetwork` computes, from the arrays of its state."""
+
+    def __init__(
+        self, config: HypernetConfig, groups: Sequence[Group], tensors: Mapping[str, np.ndarray]
+    ) -> None:
+        """Take over the weights, named as in the state.
+
+        Raises:
+            KeyError: naming the first that is missing.
+        """
+        self.config, self.groups = config, tuple(groups)
+        self._steps = config.lora.rank if config.head == "by-rank" else 1
+        self._into = _centred(tensors["into.weight"].T)
+        self._into_bias = _centred(tensors["into.bias"])
+        self._places = _centred(self._all_places(tensors))
+        self._blocks = [_block(tensors, f"trunk.{i}") for i in range(config.blocks)]
+        self._heads = [self._head(tensors, index) for index in range(len(self.groups))]
+        self._near = self._places @ self._blocks[0].up  # [P, H]
+
+    def __call__(self, condition: np.ndarray) -> dict[str, Factors]:
+        """[B, C] -> the factors of every group."""
+        seen = condition @ self._into + self._into_bias
+        count = max(1, _ROWS // len(self._places))
+        made = {group.kind: self._empty(group, len(seen)) for group in self.groups}
+        starts = range(0, len(seen), count)
+        if len(starts) == 1:
+            self._fill(made, seen, 0)
+            return made
+        with ThreadPoolExecutor(min(len(starts), os.cpu_count() or 1)) as pool:
+            list(pool.map(lambda at: self._fill(made, seen[at : at + count], at), starts))
+        return made
+
+    def _empty(self, group: Group, rows: int) -> Factors:
+        layers, rank = len(group.names), self.config.lora.rank
+        return Factors(
+            np.empty((rows, layers, rank, group.inputs), np.float32),
+            np.empty((rows, layers, group.outputs, rank), np.float32),
+        )
+
+    def _fill(self, made: Mapping[str, Factors], seen: np.ndarray, at: int) -> None:
+        """Write the factors for a few conditions [B, D] into the rows from ``at`` on."""
+        count, rank = len(seen), self.config.lora.rank
+        x = self._through(seen)  # [B, P, D]
+        rows = slice(at, at + count)
+        for (start, end), group, head in zip(self._spans(), self.groups, self._heads, strict=True):
+            out = x[:, start:end].reshape(-1, x.shape[-1]) @ head.weight
+            out += head.bias
+            out = out.reshape(count, len(group.names), rank, -1)
+            np.add(out[..., : group.inputs], head.a, out=made[group.kind].a[rows])
+            b = out[..., group.inputs :].swapaxes(2, 3)
+            np.add(b, head.b, out=made[group.kind].b[rows])
+
+    def _through(self, seen: np.ndarray) -> np.ndarray:
+        """[B, D] -> all blocks and the last norm, [B, P, D]."""
+        x = (seen[:, None] + self._places).reshape(-1, seen.shape[1])  # [B P, D]
+        hidden = np.empty((len(x), self.config.inner), np.float32)
+        gate, normed, scale = np.empty_like(hidden), np.empty_like(x), _scales(x)
+        for index, block in enumerate(self._blocks):
+            if index == 0:
+                far = seen @ block.up  # [B, H]
+                np.add(far[:, None], self._near, out=hidden.reshape(len(seen), *self._near.shape))
+                hidden *= scale
+            else:
+                scale = _scales(x)
+                np.matmul(np.multiply(x, scale, out=normed), block.up, out=hidden)
+            hidden += block.up_bias
+            with np.errstate(over="ignore"):  # x / (1 + infinity) is the zero that it should be
+                np.exp(hidden, out=gate)
+            gate += 1.0
+            hidden /= gate
+            x += np.matmul(hidden, block.down, out=normed)
+            x += block.down_bias
+        x *= _scales(x)
+        return x.reshape(len(seen), len(self._places), -1)
+
+    def _spans(self) -> Iterator[tuple[int, int]]:
+        """The places of every group."""
+        start = 0
+        for group in self.groups:
+            yield start, (start := start + len(group.names) * self._steps)
+
+    def _all_places(self, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
+        """What tells one row of the trunk from another, [P, D]."""
+        kinds, depths, ranks = (tensors[f"{name}.weight"] for name in ("kinds", "depths", "ranks"))
+        rows = [
+            (depths[: len(group.names), None] + ranks[: self._steps] + kinds[index]).reshape(
+                -1, self.config.width
+            )
+            for index, group in enumerate(self.groups)
+        ]
+        return np.concatenate(rows)
+
+    def _head(self, tensors: Mapping[str, np.ndarray], index: int) -> _Head:
+        name = f"heads.{index}"
+        gain = np.float32(1.0 / math.sqrt(self.config.width))
+        weight, bias = _after_norm(tensors, "norm", tensors[f"{name}.linear.weight"] * gain)
+        return _Head(weight, bias, tensors[f"{name}.a"], tensors[f"{name}.b"])
+
+
+def _block(tensors: Mapping[str, np.ndarray], name: str) -> _Block:
+    up, bias = _after_norm(tensors, f"{name}.norm", -tensors[f"{name}.up.weight"])
+    down = -tensors[f"{name}.down.weight"].T
+    return _Block(
+        up=up,
+        up_bias=bias - tensors[f"{name}.up.bias"],
+        down=_centred(down),
+        down_bias=_centred(tensors[f"{name}.down.bias"]),
+    )
+
+
+def _after_norm(
+    tensors: Mapping[str, np.ndarray], norm: str, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """A linear layer [O, I] behind a norm, as one layer [I, O] and its bias [O]."""
+    scale, shift = tensors[f"{norm}.weight"], tensors[f"{norm}.bias"]
+    return np.ascontiguousarray((weight * scale).T), weight @ shift
+
+
+def _centred(x: np.ndarray) -> np.ndarray:
+    """Without the mean along the last axis, which every norm takes away."""
+    return np.ascontiguousarray(x - x.mean(-1, keepdims=True), np.float32)
+
+
+def _scales(x: np.ndarray) -> np.ndarray:
+    """What makes centred rows [N, D] of unit deviation, [N, 1]."""
+    variance = np.einsum("nd,nd->n", x, x) / np.float32(x.shape[1])
+    return (1.0 / np.sqrt(variance + np.float32(EPSILON)))[:, None]

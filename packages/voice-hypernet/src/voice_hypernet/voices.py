@@ -1,0 +1,267 @@
+"""The package as one object: a description, a clip, or both in; voices out.
+
+Letters: B batch, X features of a clip.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+
+from voice_hypernet.catalogue import located
+from voice_hypernet.checkpoint import KIND, read_config
+from voice_hypernet.config import VoiceConfig
+from voice_hypernet.descriptions import Description, DescriptionEncoder, consider, load_encoder
+from voice_hypernet.numpy_network import Generated, NumpyNetwork
+from voice_hypernet.trunk import Factors
+from voice_hypernet.voice import Origin, Voice, VoiceError
+
+if TYPE_CHECKING:
+    from voice_data.audio import Audio
+    from voice_data.speech import SpeechModel
+
+    Clip = Audio | np.ndarray | str | os.PathLike[str]
+    """Sound with its rate, a file of sound, or features [X] of :func:`voice_hypernet.clip.hear`."""
+
+MOST_STRENGTH = 4.0
+
+
+class VoiceHypernet:
+    """A trained hypernetwork and the encoder of its descriptions, without torch.
+
+    >>> hypernet = VoiceHypernet.from_pretrained()                               # doctest: +SKIP
+    >>> voice = hypernet.generate_lora_adapters(text="a deep, calm man")         # doctest: +SKIP
+    >>> voice.save("deep-calm-man")                                              # doctest: +SKIP
+    """
+
+    def __init__(
+        self, network: NumpyNetwork, origin: Origin, *, encoder: DescriptionEncoder | str = ""
+    ) -> None:
+        self.network, self.origin = network, origin
+        self._encoder = encoder
+
+    @classmethod
+    def from_config(
+        cls, config: VoiceConfig, model: SpeechModel | str = "jepa-tts", *, encoder: str = ""
+    ) -> VoiceHypernet:
+        """An untrained hypernetwork for a base: every voice that it makes is the base itself.
+
+        Raises:
+            SpeechModelError: if there is no such base.
+            TargetError: if the base lacks the layers of ``config.hypernet.lora.targets``.
+        """
+        import torch
+
+        from voice_data.speech import load_speech_model
+        from voice_hypernet.network import VoiceNetwork
+        from voice_hypernet.targets import find_groups
+
+        name = model if isinstance(model, str) else type(model).__name__
+        base = load_speech_model(model) if isinstance(model, str) else model
+        targets = config.hypernet.lora.targets or next(iter(base.targets.values()))
+        groups = find_groups(base.network, targets)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            state = VoiceNetwork(config, groups, {}).state_dict()
+        network = NumpyNetwork(config, groups, {n: v.numpy() for n, v in state.items()})
+        origin = Origin(base=name, base_sha256=base.weights_sha256, sample_rate=base.sample_rate)
+        return cls(network, origin, encoder=encoder)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str] | None = None) -> VoiceHypernet:
+        """The checkpoint that ships, a folder of ``t2a-train``, or a hub id such as ``owner/name``.
+
+        Raises:
+            ArtefactError: if it is missing, damaged, or no hypernetwork.
+            ImportError: for a hub id without huggingface_hub.
+        """
+        from voice_data.artefact import ArtefactError, load_artefact
+
+        path = located(folder)
+        found = load_artefact(path, kind=KIND, framework="numpy")
+        config, groups = read_config(path, found.config)
+        try:
+            network = NumpyNetwork(config, groups, found.tensors)
+        except ValueError as error:
+            raise ArtefactError(f"{path} is not whole: {error}") from error
+        terms = found.provenance
+        origin = Origin(
+            base=found.config["base"],
+            base_sha256=terms.base_sha256,
+            sample_rate=terms.sample_rate,
+            licence=terms.licence,
+            consent=terms.consent,
+            data_sha256=terms.data_manifest_sha256,
+            hypernet_sha256=found.weights_sha256,
+        )
+        return cls(network, origin, encoder=found.config["encoder"])
+
+    @cached_property
+    def encoder(self) -> DescriptionEncoder:
+        """What reads descriptions; loaded when the first one comes."""
+        given = self._encoder
+        return load_encoder(given) if isinstance(given, str) else given
+
+    @overload
+    def generate_lora_adapters(
+        self, text: str | None = None, audio_features: Clip | None = None, strength: float = 1.0
+    ) -> Voice: ...
+
+    @overload
+    def generate_lora_adapters(
+        self, text: Sequence[str], audio_features: Clip | None = None, strength: float = 1.0
+    ) -> list[Voice]: ...
+
+    def generate_lora_adapters(
+        self,
+        text: str | Sequence[str] | None = None,
+        audio_features: Clip | None = None,
+        strength: float = 1.0,
+    ) -> Voice | list[Voice]:
+        """A voice, or a list of them for a list of descriptions, made in one pass.
+
+        ``audio_features`` is a clip of the voice (for all descriptions, where there are several).
+        ``strength`` scales how far a voice is from the neutral one, 0 being neutral.
+
+        Raises:
+            VoiceError: if there is neither text nor clip, or the strength is not in [0, 4].
+            DescriptionError: if a description holds no word.
+            ClipError, AudioError: if the clip is too short, silent or damaged.
+        """
+        if not 0.0 <= strength <= MOST_STRENGTH:
+            raise VoiceError(f"strength must be from 0 to {MOST_STRENGTH:g}, not {strength}")
+        many = text is not None and not isinstance(text, str)
+        texts = list(text) if many else [text] if isinstance(text, str) else []
+        if not texts and (many or audio_features is None):
+            raise VoiceError("a voice needs a description or a clip: give at least one of them")
+        said, words = consider(self.encoder, texts) if texts else ([], None)
+        features, warnings, digest = _heard(audio_features, self.network.config.clip)
+        rows = max(1, len(said))
+        sound = None if features is None else np.repeat(features[None], rows, axis=0)
+        made = self.network(words, sound)
+        described = said or [Description(text="", said="")]
+        origin = replace(self.origin, clip_sha256=digest)
+        voices = [
+            self._voice(made, row, each, origin, strength, warnings)
+            for row, each in enumerate(described)
+        ]
+        return voices if many else voices[0]
+
+    def blend(self, parts: Sequence[tuple[Voice, float]]) -> Voice:
+        """A voice whose difference from the neutral one is the weighted sum of the parts'.
+
+        Ranks add up: :meth:`Voice.resized` makes the result small again.
+
+        Raises:
+            VoiceError: if there are no parts, or one is of another hypernetwork's base.
+        """
+        if not parts:
+            raise VoiceError("there is nothing to blend: give at least one voice and its weight")
+        first = parts[0][0]
+        for voice, weight in parts:
+            if not np.isfinite(weight):
+                raise VoiceError(f"the weight of a voice must be a number, not {weight}")
+            self._check(voice)
+        scale = self.network.config.hypernet.lora.scale
+        adapters = {
+            kind: Factors(
+                np.concatenate([voice.adapters[kind].a for voice, _ in parts], axis=1),
+                np.concatenate(
+                    [voice.adapters[kind].b * (w * voice.scale / scale) for voice, w in parts],
+                    axis=2,
+                ).astype(np.float32),
+            )
+            for kind in first.adapters
+        }
+        rank = sum(voice.rank for voice, _ in parts)
+        heaviest = max(parts, key=lambda part: part[1])[0]
+        told = {
+            name: neutral
+            + sum(weight * (voice.condition[name] - neutral) for voice, weight in parts)
+            if neutral.dtype == np.float32
+            else heaviest.condition[name]
+            for name, neutral in self.network.neutral.items()
+        }
+        return replace(
+            first,
+            adapters=adapters,
+            condition={
+                name: np.asarray(v, self.network.neutral[name].dtype) for name, v in told.items()
+            },
+            alpha=scale * rank,
+            description=" + ".join(f"{weight:g} x {_called(voice)}" for voice, weight in parts),
+            understood={},
+            warnings=tuple(dict.fromkeys(w for voice, _ in parts for w in voice.warnings)),
+        )
+
+    def _voice(
+        self,
+        made: Generated,
+        row: int,
+        said: Description,
+        origin: Origin,
+        strength: float,
+        warnings: Sequence[str],
+    ) -> Voice:
+        lora = self.network.config.hypernet.lora
+        told = {}
+        for name, neutral in self.network.neutral.items():
+            value = made.told[name][row]
+            if neutral.dtype.kind == "f":
+                value = neutral + np.float32(strength) * (value - neutral)
+            told[name] = value
+        return Voice(
+            groups=self.network.groups,
+            adapters={
+                kind: Factors(f.a[row], f.b[row] * np.float32(strength))
+                for kind, f in made.adapters.items()
+            },
+            condition=told,
+            alpha=lora.alpha,
+            origin=origin,
+            description=said.text,
+            strength=strength,
+            understood=said.tags,
+            warnings=(*said.warnings, *warnings),
+        )
+
+    def _check(self, voice: Voice) -> None:
+        mine = {group.kind: group.names for group in self.network.groups}
+        theirs = {group.kind: group.names for group in voice.groups}
+        same = set(voice.condition) == set(self.network.neutral)
+        if voice.origin.base_sha256 != self.origin.base_sha256 or mine != theirs or not same:
+            raise VoiceError(
+                f"the voice {_called(voice)!r} was made for another base or other layers than this "
+                "hypernetwork's: blend voices of one hypernetwork"
+            )
+
+
+def _heard(clip: Clip | None, width: int) -> tuple[np.ndarray | None, tuple[str, ...], str]:
+    """Features [X], doubts, and the SHA-256 of the sound."""
+    if clip is None:
+        return None, (), ""
+    if isinstance(clip, np.ndarray):
+        if clip.shape != (width,) or not np.isfinite(clip).all():
+            raise VoiceError(
+                f"audio_features of the shape {list(clip.shape)} are no {width} features of a "
+                "clip: give Audio(samples, rate), a file, or what voice_hypernet.clip.hear returns"
+            )
+        data = np.ascontiguousarray(clip, np.float32)
+        return data, (), hashlib.sha256(data.tobytes()).hexdigest()
+    from voice_data.audio import read
+    from voice_hypernet.clip import hear
+
+    audio = read(clip) if isinstance(clip, (str, os.PathLike)) else clip
+    found = hear(audio)
+    digest = hashlib.sha256(np.ascontiguousarray(audio.samples).tobytes()).hexdigest()
+    return found.features, found.warnings, digest
+
+
+def _called(voice: Voice) -> str:
+    return voice.description or "the voice of a clip"
