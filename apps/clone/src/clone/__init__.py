@@ -1,0 +1,1 @@
+"""A folder of recordings in, a voice out."""

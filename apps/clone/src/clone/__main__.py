@@ -1,0 +1,5 @@
+"""``python -m clone``."""
+
+from clone.cli import main
+
+main()
