@@ -25,8 +25,8 @@
 For each number of clips (0: all) it runs tts-lora's own commands (prepare, train, validate) and
 gathers a table: word error rate, similarity with its ceiling and with the base that is only told
 the voice, predicted MOS, time and peak memory of the training. The held-out sentences are the same
-for every number, longer than 2.5 s, and no training clip has the text of one. A row that is done
-is not made again.
+for every number, longer than 2.5 s, and no training clip has the text of one. What is done is not
+made again; what each command took lies beside its log.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
@@ -52,11 +53,18 @@ METRICS = ("wer", "similarity", "distillmos")
 FIGURES = ("similarity", "similarity_ceiling", "wer", "distillmos")
 
 
-class Cost(NamedTuple):
-    """Of one command: wall-clock seconds and peak resident memory in MB."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Of one command, all its attempts together: wall-clock seconds, peak resident memory in MB.
 
-    seconds: float
-    megabytes: float
+    ``whole`` is false where an attempt was killed together with this program: then it took longer.
+    """
+
+    words: tuple[str, ...] = ()
+    seconds: float = 0.0
+    megabytes: float = 0.0
+    whole: bool = True
+    done: bool = False
 
 
 def choose(items: Sequence[Utterance], held_out: int, clips: int) -> list[Utterance]:
@@ -79,30 +87,50 @@ def choose(items: Sequence[Utterance], held_out: int, clips: int) -> list[Uttera
             f"ask for fewer than {held_out} and {clips}"
         )
     rest = rest[:clips] if clips else rest
-    return [_with(item, "validation") for _, item in kept] + [_with(item, "train") for item in rest]
+    judged_by = [replace(item, split="validation") for _, item in kept]
+    return judged_by + [replace(item, split="train") for item in rest]
 
 
-def _with(item: Utterance, split: str) -> Utterance:
-    from dataclasses import replace
+def stage(*words: str, out: Path) -> Cost:
+    """One command of tts-lora in a process of its own, unless ``out`` says that it is done.
 
-    return replace(item, split=split)
-
-
-def run(*words: str, log: Path) -> Cost:
-    """One command of tts-lora in a process of its own; what it says goes to ``log``.
+    What it says goes to ``VERB.log`` and what it took to ``VERB.json``. A command that was
+    interrupted goes on where it stopped, and its attempts are added up.
 
     Raises:
-        ClickException: if it fails.
+        ClickException: if it fails, or was begun with other settings.
     """
-    start = time.perf_counter()
-    with log.open("w", encoding="utf-8") as file:
+    verb = words[0]
+    record, log = out / f"{verb}.json", out / f"{verb}.log"
+    before = Cost(words=words)
+    if record.exists():
+        before = Cost(**json.loads(record.read_text("utf-8")))
+        if tuple(before.words) != words:
+            raise click.ClickException(f"{record} is of other settings: choose another --out")
+    if before.done:
+        return before
+    _save(record, replace(before, whole=False))  # so much is known if this program is killed
+    start, status, used = time.perf_counter(), 1, 0.0
+    with log.open("a", encoding="utf-8") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "tts_lora", *words], stdout=file, stderr=subprocess.STDOUT
         )
-        _, status, used = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status) not in (0, 1 if words[0] == "validate" else 0):
-        raise click.ClickException(f"tts-lora {words[0]} failed: see {log}")
-    return Cost(time.perf_counter() - start, used.ru_maxrss / 1000)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+            used = usage.ru_maxrss / 1000
+        finally:
+            seconds = before.seconds + time.perf_counter() - start
+            done = os.waitstatus_to_exitcode(status) in ((0, 1) if verb == "validate" else (0,))
+            peak = max(before.megabytes, used)
+            cost = replace(before, seconds=seconds, megabytes=peak, done=done and used > 0)
+            _save(record, cost)
+    if not cost.done:
+        raise click.ClickException(f"tts-lora {verb} failed: see {log}")
+    return cost
+
+
+def _save(record: Path, cost: Cost) -> None:
+    write_text(record, json.dumps(asdict(cost)) + "\n")
 
 
 def one(
@@ -125,13 +153,11 @@ def one(
     write_manifest(folder / "manifest.jsonl", chosen)
     data, adapter, report = out / "data", out / "adapter", out / "report"
     based = ("--base", base, "--out")
-    prepared = run("prepare", str(folder), *based, str(data), log=out / "prepare.log")
+    prepared = stage("prepare", str(folder), *based, str(data), out=out)
     words = ("--data", str(data), *based, str(adapter), *train)
-    trained = run("train", *words, log=out / "train.log")
-    words = ["--adapter", str(adapter), "--out", str(report), "--limit", str(held_out)]
-    words += [word for metric in METRICS for word in ("--metric", metric)]
-    if not (report / "validation.json").exists():
-        run("validate", *words, "--json", log=out / "validate.log")
+    trained = stage("train", *words, out=out)
+    words = ("--adapter", str(adapter), "--out", str(report), "--limit", str(held_out))
+    stage("validate", *words, *(w for m in METRICS for w in ("--metric", m)), "--json", out=out)
     learnt = [item for item in chosen if item.split == "train"]
     found = json.loads((report / "validation.json").read_text("utf-8"))
     return {
@@ -140,6 +166,7 @@ def one(
         "held_out": held_out,
         "prepare_seconds": round(prepared.seconds, 1),
         "train_seconds": round(trained.seconds, 1),
+        "times_are_whole": prepared.whole and trained.whole,
         "train_megabytes": round(trained.megabytes),
         "adapter_bytes": (adapter / "adapter_model.safetensors").stat().st_size,
         "systems": {row["name"]: _figures(row) for row in found["rows"]},
@@ -162,7 +189,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         for name, figures in row["systems"].items():
             cells = [f"{figures.get(key, float('nan')):.3f}" for key in
                      ("similarity", "similarity_share", "wer", "distillmos")]  # fmt: skip
-            cost = f"{row['train_seconds']:.0f} s, {row['train_megabytes']} MB"
+            bound = "" if row.get("times_are_whole", True) else "over "
+            cost = f"{bound}{row['train_seconds']:.0f} s, {row['train_megabytes']} MB"
             head = [row["speaker"], str(row["clips"]), str(row["minutes"]), name]
             lines.append("| " + " | ".join([*head, *cells, cost]) + " |")
     return "\n".join(lines) + "\n"
@@ -204,6 +232,8 @@ def main(
                 row |= {"speaker": speaker, "base": base, "settings": list(train)}
                 write_text(done, json.dumps(row, indent=2) + "\n")
             rows.append(json.loads(done.read_text("utf-8")))
+            if rows[-1]["settings"] != list(train) or rows[-1]["held_out"] != held_out:
+                raise click.UsageError(f"{done} is of other settings: choose another --out")
     hardware = {"machine": platform.machine(), "cores": os.cpu_count()}
     write_text(
         out / "clone.json", json.dumps({"hardware": hardware, "rows": rows}, indent=2) + "\n"
