@@ -16,9 +16,10 @@ from jepa_tts.config import CROSS_EVERY, STRIDE
 from jepa_tts.int8 import linear
 from jepa_tts.noise import Noise
 from jepa_tts.onnx_graph import run
+from jepa_tts.rows import Rows, rotary
 from jepa_tts.score import Score, planned_frames, scored, timed
 from jepa_tts.sound_graph import halo, sound_graph
-from jepa_tts.step_graph import step_graph
+from jepa_tts.step_graph import RunningStep, step_graph
 from jepa_tts.text_graph import text_graph
 from jepa_tts.waveform import Waveform
 from voice_data.audio import Audio
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
     from jepa_tts.int8 import Precision
-    from jepa_tts.step_graph import Step
     from jepa_tts.weights import Weights
 
 FIRST_PIECE = 12
@@ -76,12 +76,18 @@ class Narrator:
 
     def latents(self, score: Score) -> Iterator[np.ndarray]:
         """Free-running prediction: latents [Z], one frame after the other, to the end."""
-        run = _Run(self._step_session, self._step, score, self.weights.tensors["predictor.start"])
+        rows = self.rows((1, score.limit, score.bias.shape[-1]), many=False)
+        rows.seat(0, score)
         for frame in range(score.limit):
-            out = run.step(frame)
+            out = rows.step()[0]
             yield out[:-1]
             if frame + 2 >= score.planned and out[-1] > 0:
                 return
+
+    def rows(self, shape: tuple[int, int, int], *, many: bool = True) -> Rows:
+        """Rows to seat sentences in, of ``shape`` (rows, latent frames, bytes)."""
+        start = self.weights.tensors["predictor.start"]
+        return Rows(self._many_step if many else self._one_step, self.config, start, shape)
 
     def spoken(
         self,
@@ -155,12 +161,17 @@ class Narrator:
         return text_graph(self.config, self.weights.tensors, product).session(self.threads)
 
     @cached_property
-    def _step(self) -> Step:
-        return step_graph(self.config, self.weights.tensors, linear(self.precision, many=False))
+    def _one_step(self) -> RunningStep:
+        return self._running(many=False)
 
     @cached_property
-    def _step_session(self) -> InferenceSession:
-        return self._step.graph.session(1)
+    def _many_step(self) -> RunningStep:
+        return self._running(many=True)
+
+    def _running(self, *, many: bool) -> RunningStep:
+        product = linear(self.precision, many=many)
+        step = step_graph(self.config, self.weights.tensors, product)
+        return RunningStep(step.graph.session(1), step.caches)
 
     @cached_property
     def _sound_session(self) -> InferenceSession:
@@ -172,58 +183,3 @@ class Narrator:
             linear(self.precision, many=True),
         )
         return graph.session(self.threads)
-
-
-class _Run:
-    """A sentence on its way: arrays that the step reads and writes in place."""
-
-    def __init__(
-        self, session: InferenceSession, step: Step, score: Score, start: np.ndarray
-    ) -> None:
-        self._session, self._score = session, score
-        self._binding = session.io_binding()
-        self._arrays: dict[str, np.ndarray] = {}
-        _, crosses, heads, _ = score.bias.shape
-        size = score.keys.shape[-1]
-        self._past = self._bind("past", np.array(start[None, None], np.float32))
-        self._fixed = self._bind("fixed", np.empty((1, 1, score.fixed.shape[1]), np.float32))
-        shape = (crosses, 1, heads, 1, score.bias.shape[3])
-        self._bias = self._bind("bias", np.empty(shape, np.float32))
-        self._length = self._bind("length", np.zeros(1, np.int32))
-        self._total = self._bind("total", np.zeros((), np.int32))
-        for name, turn in zip(("cosine", "sine"), rotary(score.limit, size), strict=True):
-            self._bind(name, turn)
-        for cross in range(crosses):
-            self._bind(f"keys{cross}", np.ascontiguousarray(score.keys[cross][None]))
-            self._bind(f"values{cross}", np.ascontiguousarray(score.values[cross][None]))
-        for cache in step.caches:
-            buffer = np.empty((1, heads, score.limit, size), np.float32)
-            self._bind(cache.past, buffer)
-            self._bind_output(cache.present, buffer)
-        self._out = np.empty((1, 1, len(start) + 1), np.float32)
-        self._bind_output("out", self._out)
-
-    def step(self, frame: int) -> np.ndarray:
-        """The latents of ``frame`` and the logit that it is the last, [Z + 1]."""
-        self._fixed[0, 0] = self._score.fixed[frame]
-        self._bias[:, 0, :, 0] = self._score.bias[frame]
-        self._length[0], self._total[...] = frame, frame + 1
-        self._session.run_with_iobinding(self._binding)
-        self._past[0, 0] = self._out[0, 0, :-1]
-        return self._out[0, 0].copy()
-
-    def _bind(self, name: str, array: np.ndarray) -> np.ndarray:
-        self._arrays[name] = array
-        self._binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
-        return array
-
-    def _bind_output(self, name: str, array: np.ndarray) -> None:
-        self._arrays[name] = array
-        self._binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
-
-
-def rotary(length: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines and sines [length, width / 2] of :func:`jepa_tts.transformer.rotary`."""
-    frequency = 10_000.0 ** (-np.arange(0, width, 2, dtype=np.float32) / np.float32(width))
-    angle = np.arange(length, dtype=np.float32)[:, None] * frequency.astype(np.float32)
-    return np.cos(angle), np.sin(angle)

@@ -15,6 +15,8 @@ from jepa_tts.int8 import plain
 from jepa_tts.onnx_graph import CONTRIB, Graph
 
 if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
     from jepa_tts.int8 import Linear
     from jepa_tts.text_graph import Weights
 
@@ -34,6 +36,13 @@ class Step(NamedTuple):
     """
 
     graph: Graph
+    caches: list[Cache]
+
+
+class RunningStep(NamedTuple):
+    """The graph's session, and what to bind the cache to."""
+
+    session: InferenceSession
     caches: list[Cache]
 
 
@@ -91,11 +100,8 @@ class _Layers:
 
     def add_norm(self, x: str, y: str, name: str) -> tuple[str, str]:
         """The sum of both, and its norm."""
-        gain, shift = (self.weights[f"predictor.{name}.{kind}"] for kind in ("weight", "bias"))
-        made = self.graph.nodes(
-            "SkipLayerNormalization", 4, x, y, gain, shift, domain=CONTRIB, epsilon=1e-5
-        )
-        return made[3], made[0]
+        total = self.graph.node("Add", x, y)
+        return total, self.norm(total, name)
 
     def self_attention(self, y: str, index: int) -> str:
         shape = ("B", self.heads, "T", self.size)

@@ -48,7 +48,7 @@ class JepaTTS:
         from jepa_tts.studio import Studio
 
         self._studio: Studio | None = Studio(model, vocoder)
-        self._narrator: Narrator | None = None
+        self.narrator: Narrator | None = None
         self._folders: tuple[Path, Path | None] = Path(), None
         self.config = model.config
         self.provenance = provenance
@@ -81,7 +81,7 @@ class JepaTTS:
     @classmethod
     def _narrated(cls, narrator: Narrator, folders: tuple[Path, Path | None]) -> JepaTTS:
         tts = cls.__new__(cls)
-        tts._studio, tts._narrator, tts._folders = None, narrator, folders
+        tts._studio, tts.narrator, tts._folders = None, narrator, folders
         tts.config = narrator.config
         tts.provenance = narrator.weights.provenance
         tts._weights_sha256 = narrator.weights.weights_sha256
@@ -90,13 +90,13 @@ class JepaTTS:
     @property
     def model(self) -> JepaModel:
         """The network, in torch; from now on it is what speaks, for it may be changed."""
-        self._narrator = None
+        self.narrator = None
         return self._networks.model
 
     @property
     def vocoder(self) -> Vocoder:
         """The vocoder, in torch; from now on it is what speaks, for it may be changed."""
-        self._narrator = None
+        self.narrator = None
         return self._networks.vocoder
 
     def save_pretrained(
@@ -125,7 +125,7 @@ class JepaTTS:
         """Where the model runs."""
         import torch
 
-        return torch.device("cpu") if self._narrator else self._networks.device
+        return torch.device("cpu") if self.narrator else self._networks.device
 
     def to(self, device: str | torch.device) -> JepaTTS:
         """Move model and vocoder; returns the same object."""
@@ -197,9 +197,9 @@ class JepaTTS:
             raise ValueError(f"speed must be between 0.25 and 4, not {speed}: 1 is the voice's own")
         script = sentences(text, language)
         vector = self._vector(voice, prompt)
-        if self._narrator is None:
+        if self.narrator is None:
             return self._networks.spoken(script, vector, speed, seed)
-        return self._narrator.spoken(script, vector, speed, seed, pieces=pieces)
+        return self.narrator.spoken(script, vector, speed, seed, pieces=pieces)
 
     def reconstruct(self, audio: Audio | str | os.PathLike[str], *, seed: int = 0) -> Audio:
         """The clip, encoded and decoded again: what the latents keep of it.
@@ -268,7 +268,7 @@ class JepaTTS:
             TextError, VoiceError: as :meth:`stream`.
         """
         vector = self._vector(voice, None)
-        planner = self._narrator or self._networks
+        planner = self.narrator or self._networks
         frames = sum(planner.planned(piece, vector) for piece in sentences(text, language))
         return frames / self.config.latent_rate
 
@@ -291,8 +291,8 @@ class JepaTTS:
         return chosen(voice, self.voices, self._named, self.weights_sha256, self.config.width)
 
     def _named(self, index: int) -> np.ndarray:
-        if self._narrator:
-            return self._narrator.weights.tensors["voices.table.weight"][index]
+        if self.narrator:
+            return self.narrator.weights.tensors["voices.table.weight"][index]
         return self._networks.model.voices.table.weight[index].detach().cpu().numpy()
 
 
