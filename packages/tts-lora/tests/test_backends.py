@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,10 @@ from typing import Any
 import pytest
 from toy import ToySpeech
 
-from tts_lora.backends import BackendError, Choice, choose, enable
+from tts_lora.backends import BackendError, Choice, backends_of, choose, enabled
+from tts_lora.config import TrainConfig
+from tts_lora.train import plan, train
+from voice_data.encoded import PrepareConfig, SourceConfig, prepare
 
 CUDA = {"device": "cuda", "precision": "bf16"}
 
@@ -89,12 +93,53 @@ def test_asking_for_one(network: Any, installed: Any) -> None:
     assert choose(network, "flash-attention-2", **CUDA).backend == "flash-attention-2"
 
 
-def test_switching_on(network: Any) -> None:
-    asked: list[str] = []
-    stub: Any = SimpleNamespace(set_attn_implementation=asked.append)
-    enable(stub, Choice(backend="flash-attention-2", reason=""))
-    assert asked == ["flash_attention_2"]
-    enable(stub, Choice(backend="plain", reason=""))
-    assert asked == ["flash_attention_2"]
-    with pytest.raises(BackendError, match="choose plain"):
-        enable(network, Choice(backend="flash-attention-2", reason=""))
+class Attentive:
+    """A network that takes any attention."""
+
+    def __init__(self) -> None:
+        self.config = SimpleNamespace(_attn_implementation="eager")
+        self.asked: list[str] = []
+
+    def set_attn_implementation(self, name: str) -> None:
+        self.asked.append(name)
+
+
+def test_switching_on_and_back(network: Any) -> None:
+    stub: Any = Attentive()
+    with enabled(stub, Choice(backend="plain", reason="")):
+        pass
+    assert not stub.asked
+    with enabled(stub, Choice(backend="flash-attention-2", reason="")):
+        assert stub.asked == ["flash_attention_2"]
+    assert stub.asked == ["flash_attention_2", "eager"]
+    refused = enabled(network, Choice(backend="flash-attention-2", reason=""))
+    with pytest.raises(BackendError, match="choose plain"), refused:
+        pass
+
+
+def test_unsloth_is_for_families_that_load_through_it() -> None:
+    assert backends_of(ToySpeech()) == ("plain", "flash-attention-2")
+    assert backends_of(SimpleNamespace(backends=["plain", "unsloth"])) == ("plain", "unsloth")
+
+
+def test_training_asks_and_says_so(
+    toy_base: str, corpus: Any, tmp_path: Path, installed: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = SourceConfig(folder=str(corpus()))
+    prepare(PrepareConfig(sources=(source,), base=toy_base, out=str(tmp_path / "set")))
+    config = TrainConfig(
+        data=str(tmp_path / "set"), out=str(tmp_path / "run"), steps=1, device="cpu", report_to=()
+    )
+    installed("flash_attn", "unsloth")
+    with caplog.at_level(logging.INFO, "tts_lora.backends"):
+        done = train(config, progress=False)
+    assert done.backend == (
+        "back end plain: flash-attention-2: it needs a CUDA device, not cpu; "
+        "unsloth: this family has not been written for it"
+    )
+    assert done.backend in [record.getMessage() for record in caplog.records]
+    assert plan(replace(config, backend="plain")).lines()[-1] == "back end plain: it was asked for"
+    with pytest.raises(BackendError, match="flash-attention-2 cannot be used: it needs a CUDA"):
+        plan(replace(config, backend="flash-attention-2"))
+    with pytest.raises(ValueError, match=r"TrainConfig\.backend must be one of auto, plain"):
+        replace(config, backend="fast")  # type: ignore[arg-type]

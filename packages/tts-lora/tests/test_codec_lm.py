@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from tts_lora.contract import check_alignment
-from tts_lora.families import causal_lm
+from tts_lora.families import fused_loss
 from tts_lora.families.causal_lm import cross_entropy, files_sha256, load_network
 from tts_lora.families.codec_layout import read_settings, text_ids, write_settings
 from tts_lora.families.codec_lm import IGNORED, CodecLm
@@ -214,7 +214,7 @@ def test_the_presets_are_modules_of_the_network(model: CodecLm) -> None:
 
 @pytest.mark.parametrize("rows", [1, 6, 7, 20])
 def test_cross_entropy_in_chunks(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    monkeypatch.setattr(causal_lm, "_CHUNK", 6 * 50)
+    monkeypatch.setattr(fused_loss, "LOGITS", 6 * 50)
     torch.manual_seed(0)
     head = nn.Linear(8, 50, bias=False)
     hidden = torch.randn(rows, 8, requires_grad=True)
@@ -227,13 +227,50 @@ def test_cross_entropy_in_chunks(monkeypatch: pytest.MonkeyPatch, rows: int) -> 
 
 
 def test_no_more_logits_than_a_chunk_exist_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(causal_lm, "_CHUNK", 6 * 50)
+    monkeypatch.setattr(fused_loss, "LOGITS", 6 * 50)
     seen: list[int] = []
     head = nn.Linear(8, 50)
     head.register_forward_hook(lambda *args: seen.append(len(args[2])))
     cross_entropy(head, torch.randn(20, 8, requires_grad=True), torch.zeros(20).long()).backward()
     assert max(seen) == 6
     assert sum(seen) == 40  # once forward, once back
+
+
+@pytest.mark.parametrize("rows", [1, 6, 7, 20])
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_frozen_head_makes_its_logits_once(
+    monkeypatch: pytest.MonkeyPatch, rows: int, bias: bool
+) -> None:
+    monkeypatch.setattr(fused_loss, "LOGITS", 6 * 50)
+    seen: list[int] = []
+    plain = fused_loss.linear
+
+    def watched(hidden: torch.Tensor, *rest: Any) -> torch.Tensor:
+        seen.append(len(hidden))
+        return plain(hidden, *rest)
+
+    monkeypatch.setattr(fused_loss, "linear", watched)
+    torch.manual_seed(0)
+    head = nn.Linear(8, 50, bias=bias).requires_grad_(False)
+    hidden, labels = torch.randn(rows, 8, requires_grad=True), torch.randint(50, (rows,))
+    expected = nn.functional.cross_entropy(head(hidden), labels)
+    (wanted,) = torch.autograd.grad(3 * expected, hidden)
+    found = cross_entropy(head, hidden, labels)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(torch.autograd.grad(3 * found, hidden)[0], wanted)
+    assert (max(seen), sum(seen)) == (min(6, rows), rows)
+    with torch.no_grad():
+        torch.testing.assert_close(cross_entropy(head, hidden, labels), expected)
+
+
+def test_a_head_that_is_watched_or_trained_is_not_fused() -> None:
+    head = nn.Linear(8, 50)
+    assert not fused_loss.fits(head)
+    head.requires_grad_(False)
+    assert fused_loss.fits(head)
+    head.register_forward_hook(lambda *_: None)
+    assert not fused_loss.fits(head)
+    assert not fused_loss.fits(nn.Sequential(nn.Linear(8, 50).requires_grad_(False)))
 
 
 def test_only_audio_positions_reach_the_head(model: CodecLm) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from weighing import check_positions
 
 from tts_lora.contract import check_alignment
 from tts_lora.families import csm, csm_frames
@@ -338,3 +339,8 @@ def test_refusals(model: Csm, tmp_path: Path) -> None:
         Csm(network(), tokenizer(), depth_share=0)
     with pytest.raises(SpeechModelError, match="is no CSM checkpoint"):
         load(str(tmp_path))
+
+
+def test_the_loss_counts_frames_with_the_last(model: Csm) -> None:
+    rows = [turn(model, "One two three.", 9), turn(model, "Four.", 4)]
+    check_positions(model, rows, (10, 5), "backbone")

@@ -15,6 +15,7 @@ from transformers import (
     FastSpeech2ConformerHifiGanConfig,
     FastSpeech2ConformerModel,
 )
+from weighing import check_positions
 
 from tts_lora.contract import check_alignment
 from tts_lora.families import fastspeech2
@@ -326,3 +327,12 @@ def test_saved_is_loaded(model, tmp_path: Path, monkeypatch) -> None:
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpeechModelError, match="is no FastSpeech 2 checkpoint"):
         load(str(tmp_path))
+
+
+def test_the_loss_counts_frames(model, encoded) -> None:
+    check_positions(model, encoded, [len(clip["mel"]) for clip in encoded], "mel")
+
+
+def test_phonemes_are_a_list_or_a_string(model) -> None:
+    with pytest.raises(SpeechModelError, match=r"extra\['phonemes'\] must be a list or a string"):
+        model.encode(_example(phonemes=7))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from weighing import check_positions
 
 from tts_lora.contract import check_alignment
 from tts_lora.families.codec import SnacCodec, check_codes, load_snac, new_snac
@@ -356,3 +357,7 @@ def test_a_folder_without_its_parts_is_refused(folder: Path, tmp_path: Path) -> 
         (tmp_path / name).unlink()
     with pytest.raises(SpeechModelError, match="holds no tokenizer"):
         load(str(tmp_path))
+
+
+def test_the_loss_counts_tokens_with_the_stop(model: CodecLm, clips: list[Encoded]) -> None:
+    check_positions(model, clips, [each["codes"].numel() + 1 for each in clips], "codes")

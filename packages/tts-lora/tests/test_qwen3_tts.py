@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from weighing import check_positions
 
 pytest.importorskip("qwen_tts", reason="qwen-tts has an environment of its own: nox -s qwen")
 
@@ -320,3 +321,7 @@ def test_saved_is_loaded(tmp_path: Path) -> None:
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpeechModelError, match="is no Qwen3-TTS checkpoint"):
         load(str(tmp_path))
+
+
+def test_the_loss_counts_frames_with_the_end(model, encoded) -> None:
+    check_positions(model, encoded, [len(clip["codes"]) + 1 for clip in encoded], "talker")

@@ -67,7 +67,12 @@ class Losses:
             on_event(Event(kind="checkpoint", step=step, steps=len(run), figures=figures))
         (folder / "done").write_text(str(run[-1]))
         return Trained(
-            folder=folder, steps=len(run), loss=run[-1], validation=run[-1], checkpoints=()
+            folder=folder,
+            steps=len(run),
+            loss=run[-1],
+            validation=run[-1],
+            checkpoints=(),
+            backend="plain",
         )
 
 

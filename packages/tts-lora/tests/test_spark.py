@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from weighing import check_positions
 
 from tts_lora.contract import check_alignment
 from tts_lora.families.codec_lm import CodecBatch, CodecLm
@@ -301,3 +302,7 @@ def test_a_folder_that_is_no_spark_is_refused(folder: Path, tmp_path: Path) -> N
         load(str(tmp_path))
     with pytest.raises(SpeechModelError, match=r"lacks <\|bicodec_semantic_10\|>: it is not Spark"):
         SparkLayout(CONFIG, toy_tokenizer(semantic=10), BiCodec("nowhere"))
+
+
+def test_the_loss_counts_tokens_with_the_stop(model: CodecLm, clips: list[Encoded]) -> None:
+    check_positions(model, clips, [each["codes"].numel() + 1 for each in clips], "codes")

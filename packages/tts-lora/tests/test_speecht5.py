@@ -16,6 +16,7 @@ from transformers import (
     SpeechT5HifiGanConfig,
 )
 from transformers.models.speecht5 import modeling_speecht5 as source
+from weighing import check_positions
 
 from tts_lora.contract import check_alignment
 from tts_lora.families.speecht5 import SpeechT5, load
@@ -304,3 +305,7 @@ def test_saved_is_loaded(model, encoded, tmp_path: Path) -> None:
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpeechModelError, match="is no SpeechT5 checkpoint"):
         load(str(tmp_path))
+
+
+def test_the_loss_counts_frames(undropped, encoded) -> None:
+    check_positions(undropped, encoded, [len(clip["mel"]) for clip in encoded], "mel")

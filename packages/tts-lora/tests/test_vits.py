@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from transformers import VitsConfig, VitsModel, VitsTokenizer
+from weighing import check_positions
 
 from tts_lora.contract import check_alignment
 from tts_lora.families import vits, vits_generator
@@ -307,3 +308,7 @@ def test_saved_is_loaded(model, tmp_path: Path) -> None:
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpeechModelError, match="is no VITS checkpoint"):
         load(str(tmp_path))
+
+
+def test_the_loss_counts_frames(model, encoded) -> None:
+    check_positions(model, encoded, [model.length(clip) for clip in encoded])

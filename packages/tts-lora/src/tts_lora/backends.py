@@ -1,12 +1,14 @@
 """Which back end trains a model: plain PEFT, FlashAttention-2, or Unsloth, and why.
 
-Neither of the two could be run where this was written: their choice is tested, their speed is not.
+Training asks :func:`choose` and says what it answers. Neither of the two could be run where this
+was written: their choice is tested, their speed is not.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -66,8 +68,9 @@ def choose(
     return choice
 
 
-def enable(network: nn.Module, choice: Choice) -> None:
-    """Switch what can be switched in a loaded network: its attention.
+@contextmanager
+def enabled(network: nn.Module, choice: Choice) -> Iterator[None]:
+    """The network with the attention of the back end inside the block, with its own afterwards.
 
     Unsloth rebuilds a model while it loads it, so a family does that in its own ``load``.
 
@@ -75,14 +78,27 @@ def enable(network: nn.Module, choice: Choice) -> None:
         BackendError: if the network refuses.
     """
     if choice.backend != "flash-attention-2":
+        yield
         return
     model: Any = network
+    before = getattr(getattr(model, "config", None), "_attn_implementation", None) or "sdpa"
     try:
         model.set_attn_implementation("flash_attention_2")
     except (ValueError, ImportError, AttributeError) as error:
         raise BackendError(
             f"the network does not take FlashAttention-2 ({error}): choose plain"
         ) from error
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+
+
+def backends_of(model: object) -> tuple[Backend, ...]:
+    """Those that a speech model has been written for: what its ``backends`` lists, else all that
+    need nothing of it.
+    """
+    return tuple(getattr(model, "backends", ("plain", "flash-attention-2")))
 
 
 def _choice(wanted: str, obstacles: dict[Any, str]) -> Choice:

@@ -91,7 +91,7 @@ def train(
         return
     done = run(settings, resume=resume)
     line = f"{done.folder}: {done.steps} steps, held-out loss {done.validation:.4f}"
-    show(console.plain(done), [line], as_json)
+    show(console.plain(done), [done.backend, line], as_json)
 
 
 @main.command()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn, get_args
 
+from tts_lora.backends import BACKENDS, Backend
+
 Method = Literal["lora", "dora", "rslora", "adalora"]
 Amp = Literal["no", "bf16", "fp16"]
 Voice = Literal["speaker", "clip"]
@@ -66,6 +68,7 @@ class TrainConfig:
     descent takes ``accumulation`` passes of every process. ``steps`` 0 means that ``epochs``
     decides. ``final_rate`` is the share of ``learning_rate`` at the end, ``warm_up`` the share of
     the steps at the start; ``loraplus_ratio`` multiplies the rate of the B matrices (LoRA+).
+    ``backend`` is the fastest that fits (:mod:`tts_lora.backends`) or one by name.
     ``voice="speaker"`` tells the base model one fixed voice per speaker, as when it speaks;
     ``"clip"`` lets every clip be its own prompt. ``drop_long`` leaves out clips that do not fit
     instead of stopping. ``save_every`` and ``log_every`` count steps (0: at each epoch's end);
@@ -93,6 +96,7 @@ class TrainConfig:
     loraplus_ratio: float = 1.0
     amp: Amp = "no"
     checkpointing: bool = False
+    backend: Backend | Literal["auto"] = "auto"
     voice: Voice = "speaker"
     drop_long: bool = False
     sentences: tuple[str, ...] = ()
@@ -124,7 +128,8 @@ class TrainConfig:
             _refuse(self, "clip", "positive")
         if not self.loraplus_ratio >= 1.0:
             _refuse(self, "loraplus_ratio", "at least 1")
-        for name, allowed in (("amp", get_args(Amp)), ("voice", get_args(Voice))):
+        choices = {"amp": get_args(Amp), "voice": get_args(Voice), "backend": ("auto", *BACKENDS)}
+        for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 _refuse(self, name, f"one of {', '.join(allowed)}")
         for name in ("sentences", "report_to"):

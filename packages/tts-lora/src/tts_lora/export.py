@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from voice_data.speech import SpeechModel
 
+_log = logging.getLogger(__name__)
 _LAYER = re.compile(
     r"(?:.*\.)?(layers\.(\d+)\.(?:self_attn\.[qkvo]|mlp\.(?:gate|up|down))_proj|lm_head)"
 )
@@ -126,7 +129,9 @@ def export_merged(
 
     That is what the model's ``save_pretrained`` writes where it has one and the adapter is a plain
     LoRA, what transformers saves for its own networks, and otherwise a verified folder of plain
-    tensors of the kind ``merged``.
+    tensors of the kind ``merged``. A ``save_pretrained`` that takes ``voice`` is given the
+    adapter's condition, so that the merged model speaks in it without being told; else a log line
+    says that it must be told.
 
     Raises:
         AdapterError: if the adapter is damaged or for another model, or cannot be merged.
@@ -159,6 +164,9 @@ def _write_merged(
 
     save: Any = getattr(model, "save_pretrained", None)
     if hot and save is not None:  # no PEFT layers: the network is as it was loaded
+        if adapter.condition is not None and "voice" in signature(save).parameters:
+            save(out, voice=adapter.condition)
+            return
         save(out)
     elif isinstance(model.network, PreTrainedModel):
         model.network.save_pretrained(out, state_dict=weights)
@@ -166,6 +174,8 @@ def _write_merged(
         config = {"base": adapter.card.base, "description": adapter.card.description}
         text = f"# {adapter.card.base} with an adapter merged\n\n{adapter.card.description}\n"
         save_artefact(out, config, weights, text, adapter.card.provenance, kind="merged")
+    if adapter.condition is not None:
+        _log.warning("%s must be told the adapter's voice: the base cannot store one", out)
 
 
 def _plain(adapter: Adapter) -> _Plain:

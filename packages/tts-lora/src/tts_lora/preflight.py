@@ -32,7 +32,7 @@ class Preflight:
     """The plan of a run. Memory is in bytes: what training adds to the loaded model.
 
     ``left_out`` are the ids of clips that do not fit; ``available`` is None where the system does
-    not say.
+    not say; ``backend`` is what trains, and why.
     """
 
     clips: int
@@ -47,6 +47,7 @@ class Preflight:
     available: int | None
     device: str
     processes: int
+    backend: str
 
     @property
     def share(self) -> float:
@@ -67,6 +68,7 @@ class Preflight:
             f"trained: {self.trained:,} of {self.total:,} parameters ({100 * self.share:.2f} %) "
             f"in {self.layers} layers",
             f"memory: about {_size(self.memory)}{known}, beside the model",
+            self.backend,
         ]
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tts_lora.backends import backends_of, choose, enabled
 from tts_lora.batches import StepPlan, to_device
 from tts_lora.descent import Descent, autocast, evaluating, make_optimizer, seed_all
 from tts_lora.preflight import (
@@ -86,6 +87,7 @@ def set_up(config: TrainConfig, model: SpeechModel | None = None) -> Iterator[Ru
 
     Raises:
         PreflightError: if the run would fail.
+        BackendError: if a back end was asked for that cannot be used.
         EncodedSetError: if the data are damaged or of another base.
         AdapterError: if a target matches no layer.
         SpeechModelError: if there is no such base.
@@ -105,7 +107,15 @@ def set_up(config: TrainConfig, model: SpeechModel | None = None) -> Iterator[Ru
     held_out, long_held_out = fitting(data, model.context, config, "validation")
     plan = _plan(data, places, config, accelerator.num_processes)
     steps = config.steps or plan.total(config.epochs)
-    with evaluating(model.network), _on(model.network, device):
+    backend = choose(
+        model.network,
+        config.backend,
+        device=str(device),
+        precision=config.amp,
+        allowed=backends_of(model),
+    )
+    network = model.network
+    with evaluating(network), _on(network, device), enabled(network, backend):
         told = _conditions(model, data, [*places, *held_out])
         seed_all(config.seed, 0, 0)
         attached = attach(model, config.lora, total_steps=steps)
@@ -137,6 +147,7 @@ def set_up(config: TrainConfig, model: SpeechModel | None = None) -> Iterator[Ru
                     available=available_memory(device),
                     device=str(device),
                     processes=accelerator.num_processes,
+                    backend=str(backend),
                 ),
             )
             if config.checkpointing:

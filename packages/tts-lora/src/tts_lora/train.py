@@ -58,7 +58,8 @@ class Event:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """A finished run: its folder, which is the adapter, the mean loss over the last lines of the
-    log, the loss on held-out clips, and the checkpoints that are kept, the oldest first.
+    log, the loss on held-out clips, the checkpoints that are kept, the oldest first, and what
+    trained it and why.
     """
 
     folder: Path
@@ -66,6 +67,7 @@ class Trained:
     loss: float
     validation: float
     checkpoints: tuple[Path, ...]
+    backend: str
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -114,6 +116,7 @@ def train(
         loss=done.loss,
         validation=done.validation,
         checkpoints=tuple(checkpoints.all()),
+        backend=run.preflight.backend,
     )
 
 

@@ -19,8 +19,6 @@ from voice_data.speech import SpeechModelError
 if TYPE_CHECKING:
     from torch import Tensor
 
-_CHUNK = 1 << 25  # float32 logits at a time: 128 MiB
-
 
 def generate(
     network: Any,
@@ -79,15 +77,20 @@ def cross_entropy(head: Any, hidden: Tensor, labels: Tensor) -> Tensor:
     """The mean cross-entropy of ``head(hidden)`` [R, V], without all the logits at once.
 
     ``hidden`` is [R, D], ``labels`` [R]. At most 2^25 logits exist in float32 at a time, going
-    forward and back; they are made again for the gradient where there are more.
+    forward and back. Where the head is trained and there are more, they are made a second time.
     """
     from torch.nn.functional import cross_entropy as summed
     from torch.utils.checkpoint import checkpoint
 
+    from tts_lora.families.fused_loss import LOGITS, fits, fused_cross_entropy
+
+    if fits(head):
+        return fused_cross_entropy(head, hidden, labels)
+
     def part(rows: Tensor, wanted: Tensor) -> Tensor:
         return summed(head(rows).float(), wanted, reduction="sum")
 
-    rows = max(1, _CHUNK // int(head.weight.shape[0]))
+    rows = max(1, LOGITS // int(head.weight.shape[0]))
     if len(hidden) <= rows:
         return part(hidden, labels) / len(labels)
     pairs = zip(hidden.split(rows), labels.split(rows), strict=True)

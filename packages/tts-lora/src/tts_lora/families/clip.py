@@ -71,14 +71,17 @@ def numbers(utterance: Utterance, key: str) -> list[float] | None:
     if key not in utterance.extra:
         return None
     values = utterance.extra[key]
-    plain = isinstance(values, list) and all(
-        isinstance(value, (int, float)) and not isinstance(value, bool) for value in values
-    )
-    if not plain or not values:
+    items: list[object] = values if isinstance(values, list) else []
+    found = [
+        float(item)
+        for item in items
+        if isinstance(item, (int, float)) and not isinstance(item, bool)
+    ]
+    if not found or len(found) < len(items):
         raise SpeechModelError(
             f"clip {utterance.id!r}: extra[{key!r}] must be a list of numbers, not {values!r}"
         )
-    return [float(value) for value in values]  # type: ignore[union-attr]
+    return found
 
 
 def no_names(voice: object, family: str) -> None:

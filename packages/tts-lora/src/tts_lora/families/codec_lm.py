@@ -152,7 +152,8 @@ class CodecLm:
         counted = labels != IGNORED
         head = self._network.get_output_embeddings()
         total = cross_entropy(head, hidden[counted], labels[counted])
-        return Loss(total=total, parts={"codes": float(total.detach())})
+        positions = int(counted.sum())
+        return Loss(total=total, parts={"codes": float(total.detach())}, positions=positions)
 
     def trace(self, batch: CodecBatch, path: Path = "loss") -> Trace:
         """``outputs`` [B, U, V] logits, ``labels`` [B, U] tokens, ``mask`` [B, U]."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tts_lora.families.clip import check_clip
 from tts_lora.families.csm_frames import depth_logits, every_logit, fed, picked, teach, written
 from tts_lora.families.csm_turns import CsmTurns, padded
-from tts_lora.families.family import Family
+from tts_lora.families.family import Family, loss_of
 from tts_lora.families.sampling import SamplingConfig, draw
 from tts_lora.families.weights import evaluating
 from voice_data.speech import Condition, Encoded, Loss, Path, SpeechModelError, Trace
@@ -144,9 +144,7 @@ class Csm(Family):
         The frames of that share are drawn anew each time; in evaluation mode they are every 16th.
         The last, which ends the speech, is always among them.
         """
-        terms = self.terms(batch)
-        total = terms["backbone"] + terms["depth"]
-        return Loss(total=total, parts={k: float(v.detach()) for k, v in terms.items()})
+        return loss_of(self.terms(batch), positions=int(batch["frames"].sum()))
 
     def terms(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The scalars that :meth:`loss` adds up, ``backbone`` and ``depth``."""

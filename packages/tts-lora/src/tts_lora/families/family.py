@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from tts_lora.families.clip import sentences
 from tts_lora.families.weights import evaluating, seeded, weights_sha256
+from voice_data.speech import Loss
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from voice_data.audio import Audio
     from voice_data.speech import Condition
+
+
+def loss_of(parts: Mapping[str, Tensor], *, positions: int) -> Loss:
+    """The sum of some scalars, each named for the log."""
+    terms = list(parts.values())
+    named = {name: float(value.detach()) for name, value in parts.items()}
+    return Loss(total=sum(terms[1:], terms[0]), parts=named, positions=positions)
 
 
 class Family(ABC):

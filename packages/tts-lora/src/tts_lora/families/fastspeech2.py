@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tts_lora.families.clip import check_clip, no_names, numbers
 from tts_lora.families.conformer import infer, rows, teach
-from tts_lora.families.family import Family
-from tts_lora.families.phonemes import Phonemes, read_phonemes, split_groups
+from tts_lora.families.family import Family, loss_of
+from tts_lora.families.phonemes import Phonemes, Saving, phonemes_of, read_phonemes, split_groups
 from tts_lora.families.prosody import SAMPLE_RATE, Prosody, even_durations, read_scales
 from tts_lora.families.weights import evaluating, frozen_statistics
 from voice_data.speech import Condition, Encoded, Loss, Path, SpeechModelError, Trace
@@ -79,7 +79,7 @@ class FastSpeech2(Family):
         if given is None:
             ids = self._ids(self._normal(utterance.text))
         else:
-            ids = self._phonemes.of(given.split() if isinstance(given, str) else list(given))  # type: ignore[union-attr,arg-type]
+            ids = self._phonemes.of(phonemes_of(utterance.id, given))
         mel = self._prosody.mel(samples)
         durations = self._durations(example, mel, len(ids))
         encoded = {
@@ -135,8 +135,7 @@ class FastSpeech2(Family):
     def loss(self, batch: Mapping[str, Tensor]) -> Loss:
         """The sum of the :meth:`terms`."""
         parts = self.terms(batch)
-        total = sum(parts.values(), parts["mel"].new_zeros(()))
-        return Loss(total=total, parts={k: float(v.detach()) for k, v in parts.items()})
+        return loss_of(parts, positions=int(batch["mask"].sum()))
 
     def terms(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """L1 before and after the post-net; squared errors of log duration, pitch and energy."""
@@ -193,9 +192,9 @@ class FastSpeech2(Family):
         no_names(voice, "FastSpeech 2")
         row = {"ids": torch.tensor(self._ids(text))}
         if self._network.config.speaker_embed_dim:
-            if not voice:
+            if not isinstance(voice, Mapping) or not voice:
                 raise SpeechModelError("this checkpoint speaks with a voice only: pass a condition")
-            row["speaker"] = voice["speaker"]  # type: ignore[index]
+            row["speaker"] = voice["speaker"]
         with evaluating(self._network), torch.no_grad():
             return infer(self._network, self._here(row))
 
@@ -204,8 +203,8 @@ class FastSpeech2(Family):
         where it is loaded.
         """
         self._network.save_pretrained(folder)
-        if hasattr(self._phonemes.tokenizer, "save_pretrained"):
-            self._phonemes.tokenizer.save_pretrained(folder)  # type: ignore[union-attr]
+        if isinstance(self._phonemes.tokenizer, Saving):
+            self._phonemes.tokenizer.save_pretrained(folder)
         else:
             text = json.dumps(self._phonemes.vocabulary)
             (File(folder) / "vocab.json").write_text(text, encoding="utf-8")

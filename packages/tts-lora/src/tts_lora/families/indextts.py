@@ -161,7 +161,8 @@ class IndexTTS(Family):
         """Cross-entropy of the codes with their stop, and a little of the text's."""
         terms = self._terms(batch)
         total = terms["codes"] + TEXT_WEIGHT * terms["text"]
-        return Loss(total=total, parts={k: float(v.detach()) for k, v in terms.items()})
+        named = {k: float(v.detach()) for k, v in terms.items()}
+        return Loss(total=total, parts=named, positions=int((batch["codes_length"] + 1).sum()))
 
     def _terms(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What :meth:`loss` weighs. Neither asks anything of the head of the other."""

@@ -7,13 +7,22 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from voice_data.speech import SpeechModelError
 
 END = "<sos/eos>"
 _log = logging.getLogger(__name__)
 _GROUP = re.compile(r"\{([^{}]*)\}")
+
+
+@runtime_checkable
+class Saving(Protocol):
+    """A tokenizer that can be written into a checkpoint's folder."""
+
+    def save_pretrained(self, folder: str | Path) -> Any:
+        """Write it."""
+        ...
 
 
 class Phonemes:
@@ -57,6 +66,21 @@ class Phonemes:
             some = ", ".join(list(self.vocabulary)[:12])
             raise SpeechModelError(f"unknown phonemes {', '.join(unknown)}; known: {some}, ...")
         return [self.vocabulary[name] for name in names]
+
+
+def phonemes_of(clip: str, given: object) -> list[str]:
+    """What ``extra["phonemes"]`` of a clip says: a list, or one string with spaces.
+
+    Raises:
+        SpeechModelError: if it is something else.
+    """
+    if isinstance(given, str):
+        return given.split()
+    if not isinstance(given, (list, tuple)):
+        raise SpeechModelError(
+            f"clip {clip!r}: extra['phonemes'] must be a list or a string, not {given!r}"
+        )
+    return [str(each) for each in given]
 
 
 def split_groups(text: str) -> list[str]:

@@ -225,7 +225,8 @@ def follow(talker: Any, config: Any, batch: Mapping[str, Tensor], *, cached: boo
         truth = iter([*codes.flatten().tolist(), talker.config.codec_eos_token_id])
         row = row_of(batch, index)
         said = list(steps(talker, config, row, lambda *_, t=truth: next(t), cached=cached))
-        nothing = torch.zeros_like(said[0].others)  # type: ignore[arg-type]
+        heard = next(step.others for step in said if step.others is not None)  # not of the end
+        nothing = torch.zeros_like(heard)
         others = [nothing if step.others is None else step.others for step in said]
         rows = [torch.cat([s.first, o.flatten()]) for s, o in zip(said, others, strict=True)]
         fed = [step.codes + [0] * (codes.shape[1] - len(step.codes)) for step in said]

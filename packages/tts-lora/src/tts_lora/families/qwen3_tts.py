@@ -14,7 +14,7 @@ from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
 from tts_lora.families.clip import check_clip
-from tts_lora.families.family import Family
+from tts_lora.families.family import Family, loss_of
 from tts_lora.families.qwen3_talker import CLOSING, ROLE, chooser, follow, steps, teach
 from tts_lora.families.sampling import SamplingConfig
 from tts_lora.families.weights import evaluating
@@ -142,9 +142,8 @@ class Qwen3TTS(Family):
 
     def loss(self, batch: Mapping[str, Tensor]) -> Loss:
         """The sum of the :meth:`terms`."""
-        parts = self.terms(batch)
-        total = sum(parts.values(), parts["talker"].new_zeros(()))
-        return Loss(total=total, parts={k: float(v.detach()) for k, v in parts.items()})
+        ends = len(batch["mask"])
+        return loss_of(self.terms(batch), positions=int(batch["mask"].sum()) + ends)
 
     def terms(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Cross-entropy of the first code (or the end) and, weighted, of the fifteen others."""

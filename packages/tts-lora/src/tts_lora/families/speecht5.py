@@ -12,7 +12,7 @@ from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, cast
 
 from tts_lora.families.clip import check_clip, no_names, numbers
-from tts_lora.families.family import Family
+from tts_lora.families.family import Family, loss_of
 from tts_lora.families.speecht5_decoder import (
     grouped,
     last_frames,
@@ -136,8 +136,7 @@ class SpeechT5(Family):
     def loss(self, batch: Mapping[str, Tensor]) -> Loss:
         """The sum of the :meth:`terms`."""
         parts = self.terms(batch)
-        total = sum(parts.values(), next(iter(parts.values())).new_zeros(()))
-        return Loss(total=total, parts={k: float(v.detach()) for k, v in parts.items()})
+        return loss_of(parts, positions=int(batch["mask"].sum()))
 
     def terms(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """L1 before and after the post-net, the stop head, and attention drawn to the diagonal."""

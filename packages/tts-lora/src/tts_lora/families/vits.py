@@ -11,7 +11,7 @@ from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
 from tts_lora.families.clip import check_clip
-from tts_lora.families.family import Family
+from tts_lora.families.family import Family, loss_of
 from tts_lora.families.vits_generator import (
     divergence,
     duration_loss,
@@ -118,9 +118,7 @@ class Vits(Family):
 
     def loss(self, batch: Mapping[str, Tensor]) -> Loss:
         """VITS's own sum for the generator, but for the adversary: see :meth:`shares`."""
-        shares = self.shares(batch)
-        total = sum(shares.values(), shares["kl"].new_zeros(()))
-        return Loss(total=total, parts={k: float(v.detach()) for k, v in shares.items()})
+        return loss_of(self.shares(batch), positions=int(batch["mask"].sum()))
 
     def shares(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """``kl`` between posterior and flowed prior (text encoder, flow, posterior encoder),
