@@ -23,6 +23,7 @@ from jepa_tts.model import Plan
 from jepa_tts.prompt import WINDOW_FRAMES, Voice
 from jepa_tts.rehearsal import cached, uncached
 from jepa_tts.script import sentences
+from jepa_tts.states import FromStates, speak
 from jepa_tts.text import PAD
 from jepa_tts.text_mel import TextMel, noised
 from voice_data.speech import Loss, SpeechModelError, Trace
@@ -47,8 +48,8 @@ JUDGED_CLIPS = 8
 """Clips by which voices are compared when one is chosen for a speaker."""
 
 
-class JepaSpeech:
-    """A :class:`voice_data.speech.SpeechModel` around a :class:`jepa_tts.tts.JepaTTS`."""
+class JepaSpeech(FromStates):
+    """A :class:`voice_data.speech.StatesModel` around a :class:`jepa_tts.tts.JepaTTS`."""
 
     def __init__(self, tts: JepaTTS) -> None:
         self.tts = tts
@@ -150,7 +151,13 @@ class JepaSpeech:
         ones, as in speech, so that it can learn what they lack.
         """
         model, batch = self.tts.model, batch.to(self.tts.device)
-        plan, mask = self._plan(batch), batch.mask
+        plan = Plan(states, batch.ids != PAD, batch.voices, batch.durations, batch.frames)
+        mask = batch.mask
+        ids = batch.ids.to(self.tts.device)
+        return self.loss_of_states(batch, self.tts.model.text_encoder(ids))
+
+    def loss_of_states(self, batch: TextMel, states: Tensor) -> Loss:
+        """:meth:`loss` with states [B, N, D] in place of those of the batch's own texts."""
         history = noised(batch.latents, mask, HISTORY_NOISE) if model.training else batch.latents
         out = model.predict(plan, history)
         log_durations = model.durations(plan.text, plan.voice, plan.mask)
@@ -219,6 +226,13 @@ class JepaSpeech:
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Write model and vocoder as a folder that :func:`load` reads, merged adapters included."""
+    def speak_states(
+        self, states: Tensor, *, voice: str | Condition | None = None, seed: int | None = None
+    ) -> Audio:
+        """The sound of one piece, given as states [N, D]; see :func:`jepa_tts.states.speak`."""
+        vector = self.tts.voice_vector(self._voice(voice))
+        return speak(self.tts, states, vector, seed=_seed(seed))
+
         self.tts.save_pretrained(folder)
 
     def _require(self, encoded: Sequence[Encoded]) -> None:

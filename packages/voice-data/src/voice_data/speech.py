@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 if TYPE_CHECKING:
     import torch
@@ -138,6 +138,73 @@ class SpeechModel(Protocol):
     ) -> Iterator[Audio]:
         """The same sound in pieces, each as soon as it is ready."""
         ...
+
+
+class StatesModel(SpeechModel, Protocol):
+    """A speech model whose own encoding of the text can be replaced by another network's.
+
+    It reads a text as N positions of ``states_width`` values each; what stands there may come from
+    anywhere. Optional: a :class:`SpeechModel` is complete without. Letters: B batch, N positions.
+    """
+
+    @property
+    def states_width(self) -> int:
+        """D, the width of a state."""
+        ...
+
+    def pieces(self, text: str, language: str = "en") -> list[str]:
+        """The parts in which a text is spoken, each spelled as it is read."""
+        ...
+
+    def spans(self, text: str) -> torch.Tensor:
+        """The UTF-8 bytes [start, end) of a piece that each position stands for, [N, 2]."""
+        ...
+
+    def text_states(self, texts: Sequence[str]) -> torch.Tensor:
+        """The model's own states of some pieces, [B, N, D], zero beyond the end of each."""
+        ...
+
+    def distance(self, states: torch.Tensor, texts: Sequence[str]) -> Loss:
+        """How far states [B, N, D] are from the model's own of ``texts``, for distillation.
+
+        Raises:
+            SpeechModelError: if the states are not of these texts.
+        """
+        ...
+
+    def loss_of_states(self, batch: Any, states: torch.Tensor) -> Loss:
+        """:meth:`loss` of a batch whose texts are given as states [B, N, D]."""
+        ...
+
+    def speak_states(
+        self, states: torch.Tensor, *, voice: str | Condition | None = None, seed: int | None = None
+    ) -> Audio:
+        """The sound of one piece, given as states [N, D].
+
+        Raises:
+            SpeechModelError: if the states do not fit this model.
+        """
+        ...
+
+
+STATES_MEMBERS = (
+    "states_width", "pieces", "spans", "text_states", "distance", "loss_of_states", "speak_states",
+)  # fmt: skip
+
+
+def require_states(model: SpeechModel, reference: str) -> StatesModel:
+    """The same model, if it can be told what to say as states.
+
+    Raises:
+        SpeechModelError: naming what it lacks.
+    """
+    missing = [member for member in STATES_MEMBERS if not hasattr(model, member)]
+    if missing:
+        raise SpeechModelError(
+            f"{reference!r} cannot speak from states (it lacks {', '.join(missing)}): "
+            "choose another target, such as jepa-tts"
+        )
+    return cast("StatesModel", model)
 
 
 Loader = Callable[["str | None"], SpeechModel]
