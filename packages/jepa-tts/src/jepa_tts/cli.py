@@ -243,15 +243,19 @@ def pack(model: Path, vocoder: Path, out: Path, **options: Any) -> None:
 @main.command()
 @with_json
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="[default: torch's own choice]")
-@click.option("--reference/--no-reference", default=True, help="Run hibari beside it, if there.")
+@click.option("--threads", type=click.IntRange(1), help="Of every system.  [default: all cores]")
+@click.option("--reference/--no-reference", default=True, help="Run hibari and piper, if there.")
+@click.option("--plot", type=NEW, help="Write a picture, SVG.")
 @_model
 @job
 def benchmark(
-    as_json: bool, model: str | None, vocoder: Path | None, reference: bool, **options: Any
+    as_json: bool, model: str | None, vocoder: Path | None, plot: Path | None, **options: Any
 ) -> None:
-    """Measure one stream: speed, first audio, memory; with hibari in the same run."""
+    """Measure one stream and batches: speed, first audio, memory; other voices in the same run."""
     from jepa_tts import benchmark as module
+    from jepa_tts.benchmark_chart import drawn
 
-    figures = module.benchmark(model, vocoder, reference=reference, **options)
+    figures = module.benchmark(model, vocoder, **options)
+    if plot:
+        plot.write_text(drawn(figures), "utf-8")
     click.echo(json.dumps(asdict(figures)) if as_json else module.table(figures))
