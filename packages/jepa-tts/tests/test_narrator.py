@@ -128,3 +128,21 @@ def test_what_the_graphs_do_not_know(weights: Weights) -> None:
     for changed in ({"head": "istft"}, {"padding": "same"}, {"hop_length": 250}):
         other = replace(weights.vocoder, **changed)
         assert not can_speak(replace(weights, vocoder=other))
+
+
+def test_threads_change_nothing(weights: Weights) -> None:
+    texts, voice = [TEXT, "It is ready.", "So are we."], voice_of(weights)
+    one, two = (
+        [audio.samples for audio in Narrator(weights, threads=n).spoken(texts, voice, 1.0, 7)]
+        for n in (1, 2)
+    )
+    assert len(one) == len(two) == 3
+    for left, right in zip(one, two, strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-4)
+
+
+def test_an_error_in_the_next_sentence_comes_in_its_turn(weights: Weights) -> None:
+    parts = Narrator(weights, threads=2).spoken(["Go.", "\udcff"], voice_of(weights), 1.0, 0)
+    assert next(parts).duration > 0.1
+    with pytest.raises(UnicodeEncodeError):
+        next(parts)

@@ -5,8 +5,10 @@ Letters: N bytes, T latent frames, Z latent dimensions, D width, H heads, d = D 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +16,7 @@ import numpy as np
 from jepa_tts.alphabet import to_bytes
 from jepa_tts.config import CROSS_EVERY, STRIDE
 from jepa_tts.int8 import linear
+from jepa_tts.machine import cores
 from jepa_tts.noise import Noise
 from jepa_tts.onnx_graph import run
 from jepa_tts.rows import Rows, rotary
@@ -25,8 +28,6 @@ from jepa_tts.waveform import Waveform
 from voice_data.audio import Audio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from onnxruntime import InferenceSession
 
     from jepa_tts.int8 import Precision
@@ -37,6 +38,8 @@ FIRST_PIECE = 12
 one before it, up to the longest.
 """
 LONGEST_PIECE = 96
+MOST_THREADS = 4
+"""More are of little use to one sentence."""
 
 
 def can_speak(weights: Weights) -> bool:
@@ -49,15 +52,16 @@ def can_speak(weights: Weights) -> bool:
 class Narrator:
     """A checkpoint ready to speak: graphs are built when they are first needed.
 
-    ``precision`` "int8" is fastest, "float32" is equal to torch to rounding.
+    ``precision`` "int8" is fastest, "float32" is equal to torch to rounding. ``threads`` is by
+    default the number of cores, at most four.
     """
 
     def __init__(
-        self, weights: Weights, *, precision: Precision = "int8", threads: int = 1
+        self, weights: Weights, *, precision: Precision = "int8", threads: int | None = None
     ) -> None:
         self.weights, self.config = weights, weights.model
         self.precision: Precision = precision
-        self.threads = threads
+        self.threads = threads or min(MOST_THREADS, cores())
         self.halo = halo(weights.model, weights.vocoder)
 
     def planned(self, text: str, voice: np.ndarray, speed: float = 1.0) -> int:
@@ -99,15 +103,22 @@ class Narrator:
         pieces: bool = False,
     ) -> Iterator[Audio]:
         """Each sentence in the ``voice`` [D]; with ``pieces`` in parts, which joined are the same
-        samples, each as soon as it is made.
+        samples, each as soon as it is made. With more than one thread the next sentence is
+        predicted while this one is made to sound.
         """
         noise, rate = Noise(seed), self.config.mel.sample_rate
-        for sentence in sentences:
-            latents = self.latents(self.score(sentence, voice, speed))
-            if pieces:
+        if pieces:
+            for sentence in sentences:
+                latents = self.latents(self.score(sentence, voice, speed))
                 yield from (Audio(part, rate) for part in self._parts(latents, noise))
-            else:
-                yield Audio(self.sound(np.stack(list(latents)), noise), rate)
+            return
+
+        def predicted(sentence: str) -> np.ndarray:
+            return np.stack(list(self.latents(self.score(sentence, voice, speed))))
+
+        ahead = _one_ahead(predicted, sentences) if self.threads > 1 else map(predicted, sentences)
+        for latents in ahead:
+            yield Audio(self.sound(latents, noise), rate)
 
     def sound(self, latents: np.ndarray, noise: Noise) -> np.ndarray:
         """Latents [T, Z] -> samples [S]."""
@@ -183,3 +194,16 @@ class Narrator:
             linear(self.precision, many=True),
         )
         return graph.session(self.threads)
+
+
+def _one_ahead(
+    function: Callable[[str], np.ndarray], values: Iterable[str]
+) -> Iterator[np.ndarray]:
+    """``map``, with the next value at work in another thread while the caller uses this one."""
+    rest = iter(values)
+    with ThreadPoolExecutor(1) as pool:
+        following = [pool.submit(function, value) for value in islice(rest, 1)]
+        while following:
+            made = following[0].result()
+            following = [pool.submit(function, value) for value in islice(rest, 1)]
+            yield made

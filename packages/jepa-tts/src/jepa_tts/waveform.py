@@ -78,32 +78,34 @@ class Waveform:
         frames = -(-stop // self._hop)
         step = np.diff(held)[:frames, None]
         frequency = (held[:frames, None] + step * ramp).reshape(-1)[:stop]
-        cycles = np.cumsum(frequency, dtype=np.float64)[start:] / self._rate
-        frequency = frequency[start:]
+        nearest = (np.arange(start, stop) + self._hop // 2) // self._hop
+        voiced = (self._f0 > 0)[nearest]
+        cycles = np.cumsum(frequency, dtype=np.float64)[start:][voiced] / self._rate
         angle = (2.0 * np.pi * (cycles % 1.0)).astype(np.float32)
-        order = np.floor(np.float32(HIGHEST) / frequency) + np.float32(0.5)
+        order = np.floor(np.float32(HIGHEST) / frequency[start:][voiced]) + np.float32(0.5)
         below = 2.0 * np.sin(angle / 2)
         small = np.abs(below) < 2e-3
         below[small] = 1.0
-        made = np.where(small, order, np.sin(order * angle) / below) - np.float32(0.5)
-        nearest = (np.arange(start, stop) + self._hop // 2) // self._hop
-        return made * (self._f0 > 0)[nearest]
+        made = np.zeros(stop - start, np.float32)
+        made[voiced] = np.where(small, order, np.sin(order * angle) / below) - np.float32(0.5)
+        return made
 
     def _spectrum(self, sources: tuple[np.ndarray, np.ndarray], frames: int) -> np.ndarray:
         """[F, K] of the next frames, whose envelopes are dropped."""
-        pulses, noise = (self._transformed(each) for each in sources)
+        pulses, noise = (self._framed(each) for each in sources)
         voiced, noisy = np.split(self._envelopes[:frames], 2, axis=1)
         self._envelopes = self._envelopes[frames:]
-        total = noise * (np.exp(noisy) / np.sqrt((self._window**2).sum()))
+        total = transformed(noise * (self._window / np.sqrt((self._window**2).sum())))
+        total *= np.exp(noisy)
         sounding = np.flatnonzero(pulses.any(axis=1))
         if len(sounding):
-            shaped = minimum_phase(voiced[sounding]) * (2.0 / self._window.sum())
-            total[sounding] += shaped * pulses[sounding]
+            scaled = self._window * (2.0 / self._window.sum())
+            sounds = transformed(pulses[sounding] * scaled)
+            total[sounding] += minimum_phase(voiced[sounding]) * sounds
         return total
 
-    def _transformed(self, samples: np.ndarray) -> np.ndarray:
-        frames = np.lib.stride_tricks.sliding_window_view(samples, self._size)[:: self._hop]
-        return np.fft.rfft(frames * self._window).astype(np.complex64, copy=False)
+    def _framed(self, samples: np.ndarray) -> np.ndarray:
+        return np.lib.stride_tricks.sliding_window_view(samples, self._size)[:: self._hop]
 
     def _overlapped(self, frames: np.ndarray, first: int, *, last: bool) -> np.ndarray:
         """Windowed frames [F, n] added where they overlap -> the samples that are complete."""
@@ -119,6 +121,11 @@ class Waveform:
         self._sum, self._weight = total[count:].copy(), weight[count:].copy()
         done = slice(max(0, reach - first), len(total) - reach if last else count)
         return (total[done] / weight[done]).reshape(-1)
+
+
+def transformed(frames: np.ndarray) -> np.ndarray:
+    """Real frames [F, n] -> spectra [F, K] of complex64."""
+    return np.fft.rfft(frames).astype(np.complex64, copy=False)
 
 
 def hold(f0: np.ndarray) -> np.ndarray:
