@@ -3,8 +3,8 @@
 Clips: voices that training never heard, judged by speaker similarity next to what recordings of
 the same speaker reach among themselves. Words: hand-written descriptions, judged by measuring what
 is spoken. Controls in the same run: no adapter, one adapter for all voices, another voice's clip or
-description, everyday sentences in place of descriptions, the nearest voice of the training set, the
-base's own voice prompt, and adapters trained for each voice where a folder of them is given.
+description, everyday sentences in place of descriptions, the nearest voice of the training set, and
+the base's own voice prompt.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class EvaluateConfig:
 
     ``data`` and ``voices`` are the training's; ``texts`` a file of sentences to say, one per line,
     that no model was trained on; ``descriptions`` JSON lines of ``text``, ``language`` and
-    ``tags``. ``oracles`` holds an adapter folder per voice. ``clips`` recordings stand for a voice.
+    ``tags``. ``clips`` recordings stand for a voice.
     """
 
     data: str
@@ -56,7 +56,6 @@ class EvaluateConfig:
     descriptions: str = ""
     hypernet: str = ""
     base: str = ""
-    oracles: str = ""
     speakers: int = 24
     sentences: int = 3
     clips: int = 4
@@ -124,16 +123,15 @@ class Clips:
 
     def __init__(self, voicer: Voicer, corpus: VoiceCorpus, config: EvaluateConfig) -> None:
         self.voicer, self.corpus, self.config = voicer, corpus, config
-        away = [corpus.speakers[n] for n in voicer.hypernet.held_out if n in corpus.speakers]
-        self.speakers = [each for each in away if len(each.clips) > config.clips + 2]
-        self.speakers = self.speakers[:: max(1, len(self.speakers) // config.speakers)]
-        self.speakers = self.speakers[: config.speakers]
+        unseen, known = _divided(corpus, voicer.hypernet)
+        usable = [each for each in unseen if len(each.clips) > config.clips + 2]
+        self.speakers = usable[:: max(1, len(usable) // config.speakers)][: config.speakers]
         if len(self.speakers) < 2:
-            raise ValueError("fewer than two held-out voices have clips enough to evaluate on")
-        hidden = set(voicer.hypernet.held_out)
-        self.known = [each for name, each in corpus.speakers.items() if name not in hidden]
-        means = [mean_features(corpus.features, each.clips) for each in self.known]
-        self.means = np.stack(means)
+            raise ValueError(
+                f"{corpus.data.folder} has {len(usable)} voices that training did not hear with "
+                f"more than {config.clips + 2} clips, and two are needed"
+            )
+        self.known = [mean_features(corpus.features, each.clips) for each in known]
 
     def heard(self, speaker: Speaker) -> tuple[int, ...]:
         """The clips that stand for a voice."""
@@ -151,16 +149,17 @@ class Clips:
         for index, speaker in enumerate(self.speakers):
             own = mean_features(features, self.heard(speaker))
             other = mean_features(features, self.heard(self.speakers[index - 1]))
-            nearest = self.means[((self.means - own) ** 2).sum(1).argmin()]
             prompt = self.voicer.model.condition([self.corpus.data[i] for i in self.heard(speaker)])
             ways: dict[str, tuple[Made | None, Any]] = {
                 "clip": (make(clip=own), None),
                 "another's clip": (make(clip=other), None),
-                "nearest known voice": (make(clip=nearest), None),
                 "one adapter for all": (shared, None),
                 "the base's prompt": (None, prompt),
                 "the base": (None, None),
             }
+            if self.known:
+                nearest = min(self.known, key=lambda each: float(((each - own) ** 2).sum()))
+                ways["nearest known voice"] = (make(clip=nearest), None)
             if said := self._described(speaker):
                 ways["description"] = (make(text=said), None)
                 ways["clip and description"] = (make(text=said, clip=own), None)
@@ -175,8 +174,19 @@ class Clips:
         return max((each for each in said), key=lambda each: len(each.tags.mentioned)).text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+def _divided(corpus: VoiceCorpus, hypernet: Hypernet) -> tuple[list[Speaker], list[Speaker]]:
+    """The voices that training did not hear, and those that it did; of other data, all and none."""
+    speakers = list(corpus.speakers.values())
+    if corpus.data.index.manifest_sha256 != hypernet.data_sha256:
+        return speakers, []
+    away = set(hypernet.held_out)
+    return (
+        [each for each in speakers if each.name in away],
+        [each for each in speakers if each.name not in away],
+    )
+
+
+class Wanted(NamedTuple):
     """A hand-written description and the tags that it implies."""
 
     text: str

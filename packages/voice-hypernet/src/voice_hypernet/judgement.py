@@ -49,12 +49,12 @@ def evaluate(config: EvaluateConfig, *, voicer: Voicer | None = None, bar: Any =
     out.mkdir(parents=True, exist_ok=True)
     report: dict[str, Any] = {"config": {"sentences": texts, "seed": config.seed}}
     clips = Clips(voicer, VoiceCorpus(EncodedSet(config.data), config.voices), config)
-    spoken = _speak(clips.takes(texts), voicer, out / "clips", config.seed, bar)
+    spoken = speak_takes(clips.takes(texts), voicer, out / "clips", config.seed, bar)
     report["clips"] = _likeness(spoken, clips)
     if config.descriptions:
         wanted = read_descriptions(config.descriptions)
         takes = described_takes(voicer, wanted, texts, config.seed)
-        spoken = _speak(takes, voicer, out / "descriptions", config.seed, bar)
+        spoken = speak_takes(takes, voicer, out / "descriptions", config.seed, bar)
         report["descriptions"] = _adherence(spoken, wanted)
     write_text(out / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     write_text(out / "report.md", markdown(report))
@@ -99,9 +99,10 @@ def right(name: str, wanted: str, found: str) -> bool:
     return abs(got) <= 1 if asked == 0 else asked * got > 0
 
 
-def _speak(
-    takes: Iterable[Take], voicer: Voicer, folder: Path, seed: int, bar: Any
+def speak_takes(
+    takes: Iterable[Take], voicer: Voicer, folder: Path, seed: int, bar: Any = None
 ) -> list[tuple[Take, Path]]:
+    """Speak into ``folder`` what is not there yet."""
     from voice_data.audio import write
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -156,10 +157,10 @@ def _adherence(spoken: Sequence[tuple[Take, Path]], wanted: Sequence[Wanted]) ->
         mine = [(take, path) for take, path in spoken if take.way == way]
         rows = [Row(audio=path, text=take.text) for take, path in mine]
         heard = _measured(mine)
-        found[way] = _counts(heard, wanted) | {
+        found[way] = counts(heard, wanted) | {
             "wer": score(rows, metrics=("wer",)).summary()["wer"].mean,
             "by_language": {
-                language: _counts(heard, wanted, language)["main"]
+                language: counts(heard, wanted, language)["main"]
                 for language in sorted({each.language for each in wanted})
             },
         }
@@ -177,10 +178,13 @@ def _measured(spoken: Sequence[tuple[Take, Path]]) -> dict[int, Measures]:
     return {index: combine(each) for index, each in parts.items()}
 
 
-def _counts(
+def counts(
     heard: Mapping[int, Measures], wanted: Sequence[Wanted], language: str = ""
 ) -> dict[str, Any]:
-    """The share of what was asked for that is heard, by tag and over gender, pitch and rate."""
+    """The share of what was asked for that is heard, by tag and over gender, pitch and rate.
+
+    ``heard`` are the measures by position in ``wanted``; ``language`` counts only its descriptions.
+    """
     hits: dict[str, list[bool]] = {name: [] for name in JUDGED}
     for index, measures in heard.items():
         each = wanted[index]
