@@ -11,10 +11,10 @@ import numpy as np
 import peft
 import pytest
 import torch
-from test_adapter import card, gpt2, in_peft, logits, stir
 from toy import ToySpeech
 from transformers import LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 from transformers.modeling_gguf_pytorch_utils import LlamaTensorProcessor
+from wearing import card, gpt2, in_peft, logits, stir
 
 from tts_lora.adapter import attach, detach, save
 from tts_lora.config import LoraConfig
@@ -200,6 +200,29 @@ def test_a_model_that_can_save_itself_does(tmp_path: Path) -> None:
     assert folder == tmp_path / "m"
     assert not torch.equal(weight, before)
     assert torch.equal(model.network[0].weight, before)
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_a_merged_model_is_given_the_adapters_voice(
+    takes: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model: Any = gpt2()
+    written: list[Any] = []
+    if takes:
+        model.save_pretrained = lambda folder, *, voice=None: written.append(voice)
+    else:
+        model.save_pretrained = lambda folder: written.append(None)
+    attach(model, LoraConfig(rank=2))
+    stir(model.network)
+    told = {"vector": torch.arange(3.0)}
+    save(model, tmp_path / "a", card=card(model), condition=told)
+    detach(model)
+    export_merged(tmp_path / "a", tmp_path / "m", model)
+    (voice,) = written
+    if takes:
+        assert voice is not None
+        assert torch.equal(voice["vector"], told["vector"])
+    assert ("must be told the adapter's voice" in caplog.text) is not takes
 
 
 def test_what_has_no_form_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,40 +6,25 @@ The references are written here anew, from the published layout, or are torch's 
 from __future__ import annotations
 
 import io
-import json
-import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-from torch import nn
+from indextts_toy import CODES, GPT, GPT2, TEXTS, WIDTH, example, network, trainable
+from safetensors.torch import save_file
+from weighing import check_positions
 
 from tts_lora.contract import check_alignment
-from tts_lora.families import indextts, indextts_checkpoint, indextts_network
-from tts_lora.families.indextts import IndexTTS, load
+from tts_lora.families import indextts, indextts_network
+from tts_lora.families.indextts import IndexTTS
 from tts_lora.families.indextts_checkpoint import Settings
-from tts_lora.families.indextts_conditioning import Conformer, Perceiver
-from tts_lora.families.indextts_config import ConditionerConfig, IndexTTSConfig
 from tts_lora.families.indextts_emotions import Emotions
 from tts_lora.families.indextts_network import CodeWriter, IndexTTSNetwork
-from voice_data.audio import Audio
 from voice_data.dataset import Example
-from voice_data.manifest import Utterance
 from voice_data.speech import SpeechModelError
-
-RATE, WIDTH, CODES = 24_000, 32, 20
-TEXTS = ("One two.", "Three!", "Four five six.", "Seven?")
-EAR = ConditionerConfig(output_size=16, linear_units=32, attention_heads=2, num_blocks=1)
-GPT = IndexTTSConfig(
-    layers=2, model_dim=WIDTH, heads=2, max_text_tokens=40, max_mel_tokens=60,
-    number_text_tokens=60, number_mel_codes=CODES + 2, start_mel_token=CODES,
-    stop_mel_token=CODES + 1, condition_num_latent=4, condition_module=EAR,
-)  # fmt: skip
-GPT2 = replace(GPT, emo_condition_module=EAR, feature_dim=24)
 
 
 @pytest.fixture(scope="module")
@@ -54,27 +39,6 @@ def tokens() -> Any:
         eos_id=1, unk_id=2, hard_vocab_limit=False, minloglevel=2,
     )  # fmt: skip
     return sentencepiece.SentencePieceProcessor(model_proto=stream.getvalue())
-
-
-def network(gpt: IndexTTSConfig = GPT, seed: int = 0) -> IndexTTSNetwork:
-    """Random, and far from ties."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        made = IndexTTSNetwork(gpt).eval()
-        for parameter in made.parameters():
-            parameter.data.add_(0.05 * torch.randn_like(parameter))
-    return made
-
-
-def example(text: str, count: int = 6, seconds: float = 0.5, **extra: Any) -> Example:
-    """Noise with ``count`` codes."""
-    random = np.random.default_rng(len(text) + count)
-    samples = random.normal(0, 0.1, int(seconds * RATE)).astype(np.float32)
-    codes = random.integers(0, CODES, count).tolist()
-    utterance = Utterance(
-        id=text[:3].strip(), audio="a.wav", text=text, extra={"codes": codes, **extra}
-    )
-    return Example(utterance=utterance, audio=Audio(samples, RATE))
 
 
 @pytest.fixture
@@ -101,15 +65,6 @@ def second(tokens: Any, tmp_path: Path) -> IndexTTS:
     )
     settings = Settings(gpt=GPT2)
     return IndexTTS(network(GPT2), tokens, settings, emotions=emotions, folder=tmp_path)
-
-
-def trainable(model: IndexTTS, preset: str = "gpt") -> IndexTTS:
-    """What an adapter would train, and nothing else."""
-    model.network.requires_grad_(False)
-    for name, module in model.network.named_modules():
-        if name.endswith(model.targets[preset]):
-            module.requires_grad_(True)
-    return model
 
 
 def test_a_clip_is_encoded(model: IndexTTS, tokens: Any) -> None:
@@ -273,46 +228,6 @@ def test_four_clips_are_learnt_and_said_again(model: IndexTTS) -> None:
         assert model.generate_units(text, row).equal(row["codes"]), text
 
 
-def test_the_published_names_are_loaded(model: IndexTTS, tmp_path: Path) -> None:
-    model.save_pretrained(tmp_path)
-    published = load_file(tmp_path / "gpt.safetensors")
-    assert {
-        "gpt.h.1.attn.c_attn.weight", "gpt.h.1.mlp.c_proj.bias", "gpt.ln_f.weight",
-        "text_embedding.weight", "mel_embedding.weight", "text_pos_embedding.emb.weight",
-        "mel_pos_embedding.emb.weight", "final_norm.weight", "text_head.weight", "mel_head.bias",
-        "conditioning_encoder.embed.conv.0.weight", "conditioning_encoder.embed.out.0.bias",
-        "conditioning_encoder.encoders.0.self_attn.pos_bias_u",
-        "conditioning_encoder.encoders.0.conv_module.depthwise_conv.weight",
-        "conditioning_encoder.after_norm.weight", "perceiver_encoder.latents",
-        "perceiver_encoder.proj_context.weight", "perceiver_encoder.layers.1.0.to_kv.weight",
-        "perceiver_encoder.layers.1.1.2.bias", "perceiver_encoder.norm.gamma",
-    } <= set(published)  # fmt: skip
-    assert published["gpt.h.0.attn.c_attn.weight"].shape == (WIDTH, 3 * WIDTH)
-    assert published["mel_pos_embedding.emb.weight"].shape == (63, WIDTH)
-    published["inference_model.lm_head.1.weight"] = torch.zeros(1)  # copies that a file may hold
-    published["gpt.wte.weight"] = torch.zeros(1)
-    published["conditioning_encoder.embed.pos_enc.pe"] = torch.zeros(1)
-    save_file(published, tmp_path / "gpt.safetensors")
-    (tmp_path / "config.json").unlink()
-    gpt = json.dumps(asdict(GPT))
-    (tmp_path / "config.yaml").write_text(f"dataset: {{sample_rate: 24000}}\ngpt: {gpt}\n")
-    again = load(str(tmp_path))
-    assert again.sample_rate == RATE
-    assert again.weights_sha256 == model.weights_sha256
-    clip = example("One two.")
-    assert again.encode(clip)["latents"].equal(model.encode(clip)["latents"])
-    assert again.encode(clip)["text"].equal(model.encode(clip)["text"])
-
-
-def test_the_second_is_saved_and_loaded(second: IndexTTS, tmp_path: Path) -> None:
-    second.save_pretrained(tmp_path)
-    again = load(str(tmp_path))
-    assert again.weights_sha256 == second.weights_sha256
-    row = second.encode(example("Hi.", 4, emotion=[0, 0, 0.3, 0, 0, 0, 0.5, 0]))
-    mine, other = (each.collate([row])["emovec"] for each in (second, again))
-    assert mine.equal(other)
-
-
 def test_emotions_are_added_as_in_the_second(second: IndexTTS) -> None:
     weights = [0, 0.5, 0, 0, 0.2, 0, 0, 0]
     plain, moved = (
@@ -406,103 +321,6 @@ def test_the_latents_are_those_of_a_second_pass(model: IndexTTS) -> None:
     torch.testing.assert_close(written.states, states[: len(written.codes)], atol=1e-5, rtol=0)
 
 
-def test_a_vocoder_is_found_by_reference(
-    tokens: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    from importlib.metadata import EntryPoint
-
-    entry = EntryPoint("flat", "types:SimpleNamespace", indextts_checkpoint.VOCODERS)
-    made: list[str | None] = []
-
-    def loader(path: str | None) -> Any:
-        made.append(path)
-        return lambda latents, codes, voice: torch.zeros(len(codes))
-
-    monkeypatch.setattr(EntryPoint, "load", lambda self: loader)
-    monkeypatch.setattr(indextts_checkpoint, "entry_points", lambda group: [entry])
-    model = IndexTTS(network(), tokens, Settings(gpt=GPT, vocoder="flat:some/folder"))
-    model.save_pretrained(tmp_path)
-    model = load(str(tmp_path))
-    assert model.speak("Hi.", voice=model.condition([model.encode(example("One."))])).rate == RATE
-    assert made == ["some/folder"]
-    with pytest.raises(SpeechModelError, match=r"'round' is not installed.*there is flat"):
-        indextts_checkpoint.find_vocoder("round")
-
-
-def test_the_conformer_attends_like_torch() -> None:
-    """Without relative places, its attention is torch's; the rest is written out."""
-    config = replace(EAR, num_blocks=1)
-    torch.manual_seed(0)
-    conformer = Conformer(10, config).eval()
-    block = conformer.encoders[0]
-    attention: Any = block.self_attn
-    attention.linear_pos.weight.data.zero_()
-    attention.pos_bias_u.data.zero_()
-    torch_attention = nn.MultiheadAttention(16, 2, batch_first=True)
-    parts = (attention.linear_q, attention.linear_k, attention.linear_v)
-    torch_attention.in_proj_weight.data = torch.cat([part.weight for part in parts]).data
-    torch_attention.in_proj_bias.data = torch.cat([part.bias for part in parts]).data
-    torch_attention.out_proj.load_state_dict(attention.linear_out.state_dict())
-    frames = torch.randn(1, 21, 10)
-    with torch.no_grad():
-        hidden = conformer.embed.conv(frames[:, None])  # [1, 16, 10, 4]
-        rows = [conformer.embed.out(hidden[0, :, t].flatten()) for t in range(10)]
-        x = torch.stack(rows)[None] * math.sqrt(16)
-        y = block.norm_mha(x)
-        x = x + torch_attention(y, y, y)[0]
-        conv: Any = block.conv_module
-        y = conv.pointwise_conv1(block.norm_conv(x).transpose(1, 2))
-        y = conv.depthwise_conv(y[:, :16] * y[:, 16:].sigmoid()).transpose(1, 2)
-        y = conv.norm(y)
-        x = x + conv.pointwise_conv2((y * y.sigmoid()).transpose(1, 2)).transpose(1, 2)
-        y = block.feed_forward.w_1(block.norm_ff(x))
-        x = block.norm_final(x + block.feed_forward.w_2(y * y.sigmoid()))
-        torch.testing.assert_close(conformer(frames), conformer.after_norm(x), atol=1e-5, rtol=1e-5)
-    with pytest.raises(ValueError, match="at least 3 frames, not 2"):
-        conformer(frames[:, :2])
-
-
-def test_places_change_what_the_conformer_hears() -> None:
-    torch.manual_seed(0)
-    conformer = Conformer(10, EAR).eval()
-    same = torch.randn(1, 1, 10).expand(1, 41, 10)
-    with torch.no_grad():
-        attention: Any = conformer.encoders[0].self_attn
-        hidden = torch.randn(1, 1, 16).expand(1, 6, 16)
-        from tts_lora.families.indextts_conditioning import _sinusoids
-
-        places = _sinusoids(6, 16)
-        assert conformer(same).shape == (1, 20, 16)
-        two = torch.cat([hidden[:, :3], -hidden[:, :3]], 1)
-        assert not torch.allclose(attention(two, places), attention(two, places.flip(1)))
-    assert places[0, 3, :2].tolist() == pytest.approx([math.sin(3), math.cos(3)])
-    assert places[0, 3, 2] == pytest.approx(math.sin(3 / 10_000 ** (2 / 16)))
-
-
-def test_the_perceiver_asks_latents_and_frames() -> None:
-    torch.manual_seed(0)
-    perceiver = Perceiver(WIDTH, 3, EAR).eval()
-    frames = torch.randn(1, 7, 16)
-    with torch.no_grad():
-        context, x = perceiver.proj_context(frames)[0], perceiver.latents
-        for layer in perceiver.layers:
-            attend, feed = layer.children()
-            both = torch.cat([x, context])
-            key, value = attend.to_kv(both)[:, :128], attend.to_kv(both)[:, 128:]
-            query, heard = attend.to_q(x), []
-            for head in range(2):
-                at = slice(64 * head, 64 * head + 64)
-                weights = (query[:, at] @ key[:, at].T / 8).softmax(-1)
-                heard.append(weights @ value[:, at])
-            x = attend.to_out(torch.cat(heard, 1)) + x
-            y = feed[0](x)
-            inner = y.shape[1] // 2
-            assert inner == int(WIDTH * 2 * 2 / 3)
-            x = feed[2](y[:, :inner] * nn.functional.gelu(y[:, inner:])) + x
-        x = x / x.norm(dim=1, keepdim=True) * WIDTH**0.5 * perceiver.norm.gamma
-        torch.testing.assert_close(perceiver(frames)[0], x, atol=1e-5, rtol=1e-5)
-
-
 def test_speech_is_bounded(model: IndexTTS, caplog: pytest.LogCaptureFixture) -> None:
     head = model.network.mel_head
     head.bias.data[CODES + 1] = -1e4  # it never stops
@@ -549,43 +367,6 @@ def test_bad_clips_are_refused(model: IndexTTS, second: IndexTTS, tmp_path: Path
         model.condition([])
 
 
-def test_bad_folders_are_refused(model: IndexTTS, tmp_path: Path) -> None:
-    with pytest.raises(SpeechModelError, match="pickles, which are not read here"):
-        load()
-    with pytest.raises(SpeechModelError, match=r"has no config\.json or config\.yaml"):
-        load(str(tmp_path))
-    model.save_pretrained(tmp_path)
-    good = (tmp_path / "config.json").read_text()
-    for bad, message in (
-        (good.replace('"heads": 2', '"heads": 3'), r"model_dim \(32\) must be divisible by heads"),
-        (good.replace('"layers": 2', '"layer": 2'), "unknown key 'layer'"),
-        (good.replace('"layers": 2', '"layers": 1'), "gpt.h.1.attn.c_attn.bias is unknown"),
-        (good.replace('"layers": 2', '"layers": 3'), "gpt.h.2.attn.c_attn.bias is missing"),
-        (good.replace('"max_mel_tokens": 60', '"max_mel_tokens": 61'), r"has \[63, 32\] and not"),
-        ("[]", "is no IndexTTS configuration"),
-        ("{", "cannot be used"),
-    ):
-        (tmp_path / "config.json").write_text(bad)
-        with pytest.raises(SpeechModelError, match=message):
-            load(str(tmp_path))
-    (tmp_path / "config.json").write_text(good)
-    (tmp_path / "bpe.model").write_bytes(b"nothing")
-    with pytest.raises(SpeechModelError, match=r"bpe\.model cannot be read"):
-        load(str(tmp_path))
-    (tmp_path / "gpt.safetensors").rename(tmp_path / "gpt.pth")
-    with pytest.raises(SpeechModelError, match=r"only .*gpt\.pth: pickles are not read.*python -c"):
-        load(str(tmp_path))
-    (tmp_path / "gpt.safetensors").write_bytes(b"\x80\x04pickle")
-    with pytest.raises(SpeechModelError, match="cannot be read"):
-        load(str(tmp_path))
-
-
-def test_bad_emotions_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SpeechModelError, match="eight counts"):
-        Emotions(matrix=torch.zeros(9, 4))
-    with pytest.raises(SpeechModelError, match="eight counts"):
-        Emotions(matrix=torch.zeros(8, 4), styles=torch.zeros(7, 4))
-    assert indextts_checkpoint.read_emotions(tmp_path, ()) is None
-    save_file({"a": torch.zeros(8, 4)}, tmp_path / "emotions.safetensors")
-    with pytest.raises(SpeechModelError, match="has no tensor 'matrix'"):
-        indextts_checkpoint.read_emotions(tmp_path, ())
+def test_the_loss_counts_codes_with_the_stop(model: IndexTTS) -> None:
+    rows = [model.encode(example("One two three.", 9)), model.encode(example("Four.", 4))]
+    check_positions(model, rows, (10, 5), "codes")

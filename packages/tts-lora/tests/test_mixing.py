@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from test_adapter import card, gpt2, stir
 from toy import ToySpeech
+from wearing import card, gpt2, stir
 
 from tts_lora.adapter import attach, detach, load, save
 from tts_lora.config import LoraConfig

@@ -1,0 +1,123 @@
+"""Steps: what they count, their rates, and what stops them."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from running import _PEFT_WARNS, assert_same_run, config_of, log_of, states, trained
+from toy import ToySpeech, write_corpus
+
+from tts_lora.checkpoint import read_state
+from tts_lora.config import LoraConfig, TrainConfig
+from tts_lora.descent import NotFiniteError, learning_rate, make_optimizer
+from voice_data.encoded import EncodedSet, PrepareConfig, SourceConfig, prepare
+from voice_data.speech import Loss
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Nine clips for training and one held out, of one speaker."""
+    root = tmp_path_factory.mktemp("data")
+    source = SourceConfig(folder=os.fspath(write_corpus(root / "ann", 10)), licence="CC0-1.0")
+    out = root / "set"
+    prepare(PrepareConfig(sources=(source,), base="toy", out=os.fspath(out)), model=ToySpeech())
+    return os.fspath(out)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_a_step_counts_every_position_once(data: str, tmp_path: Path) -> None:
+    """Two clips in one pass give the same weights as in two passes of unequal length."""
+    results = []
+    for clips, accumulation in ((9, 1), (2, 5), (1, 9)):
+        out = tmp_path / str(clips)
+        values = {"lora": LoraConfig(rank=2, dropout=0.0), "steps": 1, "save_every": 1}
+        trained(config_of(data, out, clips=clips, accumulation=accumulation, **values))
+        results.append(log_of(out)[0])
+    for other in results[1:]:
+        assert other["loss"] == pytest.approx(results[0]["loss"], abs=1e-6)
+        assert other["norm"] == pytest.approx(results[0]["norm"], rel=1e-5)
+
+
+class Breaking(ToySpeech):
+    """A model whose loss or gradient breaks at its third training batch."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where, self.seen = where, 0
+
+    def loss(self, batch: Any) -> Loss:
+        loss = super().loss(batch)
+        self.seen += loss.total.requires_grad
+        if self.seen != 4:  # the first is the preflight's
+            return loss
+        weight = next(p for p in self.network.parameters() if p.requires_grad)
+        if self.where == "loss":
+            return Loss(total=loss.total * math.nan, parts={})
+        return Loss(total=loss.total + (weight - weight.detach()).abs().sum().sqrt(), parts={})
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_what_is_not_finite_stops_and_keeps_the_last_good_state(
+    where: str, data: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    config = config_of(data, out, save_every=5)
+    with pytest.raises(NotFiniteError, match=rf"the {where}.* nan at step 3, in the batch") as info:
+        trained(config, model=Breaking(where))
+    assert "step-000002: lower learning_rate (0.003) and run again" in str(info.value)
+    ids = {clip.id for clip in EncodedSet(data).clips}
+    assert info.value.step == 3
+    assert set(info.value.clips) <= ids
+    assert len(info.value.clips) == 3
+    assert all(value.isfinite().all() for value in states(out).values())
+    assert read_state(out / "checkpoints" / "step-000002").values["progress"]["step"] == 2
+    trained(config)  # by a model that does not break
+    trained(config_of(data, tmp_path / "whole", save_every=5))
+    assert_same_run(tmp_path / "whole", out)
+
+
+def test_the_rate_warms_up_then_follows_a_cosine() -> None:
+    config = TrainConfig(data="d", out="o", learning_rate=0.01, warm_up=0.1)
+    rates = [learning_rate(config, step, 1000) for step in range(1100)]
+    assert rates[:100] == pytest.approx([0.0001 * (k + 1) for k in range(100)])
+    assert max(rates) == rates[100] == pytest.approx(0.01)
+    assert rates[550] == pytest.approx(0.01 * 1.05 / 2)
+    assert rates[1000:] == pytest.approx([0.0005] * 100)
+
+
+@_PEFT_WARNS
+def test_lora_plus_groups_are_those_of_peft(data: str) -> None:
+    from peft import LoraConfig as PeftConfig
+    from peft import get_peft_model
+    from peft.optimizers import create_loraplus_optimizer
+
+    model = get_peft_model(ToySpeech().network, PeftConfig(target_modules=["q_proj"], r=2))
+    theirs = create_loraplus_optimizer(
+        model, torch.optim.AdamW, lr=1e-3, loraplus_lr_ratio=16.0, loraplus_weight_decay=0.01
+    )
+    parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    config = TrainConfig(data="d", out="o", learning_rate=1e-3, loraplus_ratio=16.0)
+    mine = make_optimizer(parameters, config)
+
+    def rates(optimizer: torch.optim.Optimizer) -> dict[int, tuple[float, float]]:
+        return {
+            id(p): (group["lr"], group["weight_decay"])
+            for group in optimizer.param_groups
+            for p in group["params"]
+        }
+
+    assert rates(mine) == rates(theirs)
+    assert [group["ratio"] for group in mine.param_groups] == [1.0, 16.0]
