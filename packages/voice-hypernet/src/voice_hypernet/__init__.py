@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,7 +30,15 @@ __all__ = ["HypernetConfig", "LoraShape", "TrainConfig", "Voice", "VoiceConfig",
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name when it is asked for."""
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import a public name's module when the name is first used."""
+    if name not in _HOMES:
+        raise AttributeError(
+            f"module 'voice_hypernet' has no attribute {name!r}; it has {', '.join(__all__)}"
+        )
+    from importlib import import_module
+
+    return getattr(import_module(f"voice_hypernet.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

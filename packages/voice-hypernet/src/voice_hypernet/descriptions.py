@@ -28,6 +28,13 @@ LONGEST_TOKENS = 256
 """Tokens of a description that a transformers model reads."""
 _SOME = 64
 """Descriptions that are encoded at once."""
+_SMALL_WORDS = (
+    "ein eine einer der die das und mit stimme mann frau une un le la les et avec voix homme femme "
+    "una el los las con voz hombre mujer de y di voce uomo donna het een stem met uma um com "
+    "homem mulher e en från och röst med glas muž žena hlas"
+)
+_ELSEWHERE = frozenset(_SMALL_WORDS.split())
+"""Words by which other languages in Latin letters are told."""
 
 
 class DescriptionEncoder(Protocol):
@@ -178,9 +185,18 @@ def _considered(text: str, found: Understanding | None, warnings: tuple[str, ...
     if parsed.contradictions or (found is not None and found.contradictions):
         said = _plainly(tags, parsed.language)
         told.append(f"it is read as {said!r}")
+    elif _elsewhere(text):
+        told.append("the description seems to be neither English nor Korean: check what you hear")
     elif not tags:
         told.append("no attribute of a voice was recognised: the voice may be arbitrary")
     return Description(text=text, said=said, tags=tags, warnings=tuple(dict.fromkeys(told)))
+
+
+def _elsewhere(text: str) -> bool:
+    """Whether a third of the words are small ones of other languages, and two at least."""
+    words = text.lower().replace(",", " ").split()[: grams.MOST_WORDS]
+    found = sum(word in _ELSEWHERE for word in words)
+    return found > 1 and 3 * found >= len(words)
 
 
 def _name(tag: str) -> str:

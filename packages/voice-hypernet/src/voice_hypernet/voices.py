@@ -212,7 +212,7 @@ class VoiceHypernet:
         lora = self.network.config.hypernet.lora
         told = {}
         for name, neutral in self.network.neutral.items():
-            value = made.told[name][row]
+            value = np.asarray(made.told[name][row])
             if neutral.dtype.kind == "f":
                 value = neutral + np.float32(strength) * (value - neutral)
             told[name] = value
