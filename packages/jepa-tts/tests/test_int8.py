@@ -16,7 +16,7 @@ def product(function: Linear, x: np.ndarray, weight: np.ndarray, bias: np.ndarra
     graph = Graph()
     name = graph.input("x", "float32", ("rows", x.shape[1]))
     graph.output(function(graph, name, weight, bias), "y", "float32", ("rows", len(weight)))
-    return run(graph.session(1), {"x": x})[0]
+    return run(graph.session(), {"x": x})[0]
 
 
 @pytest.mark.parametrize("function", [few_rows, many_rows])

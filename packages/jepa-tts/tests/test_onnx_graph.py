@@ -24,7 +24,7 @@ def test_every_kind_of_constant_and_attribute() -> None:
     deviations = kept - kept.mean(-1, keepdims=True)
     normed = deviations / np.sqrt(kept.var(-1, keepdims=True) + 0.5)
     want = np.pad(normed.clip(-1, 1).transpose(0, 2, 1), ((0, 0), (0, 0), (1, 1)), "edge")
-    made = np.concatenate(run(graph.session(1), {"x": values}), axis=1)
+    made = np.concatenate(run(graph.session(), {"x": values}), axis=1)
     np.testing.assert_allclose(made, want, atol=1e-5)
 
 
@@ -42,7 +42,7 @@ def test_lengths_beyond_seven_bits() -> None:
     name = "x" * 300
     wide = graph.node("Neg", graph.input(name, "float32", (200_000,)))
     graph.output(wide, "y", "float32", (200_000,))
-    (made,) = run(graph.session(1), {name: np.ones(200_000, np.float32)})
+    (made,) = run(graph.session(), {name: np.ones(200_000, np.float32)})
     assert made.sum() == -200_000
 
 

@@ -38,8 +38,6 @@ FIRST_PIECE = 12
 one before it, up to the longest.
 """
 LONGEST_PIECE = 96
-MOST_THREADS = 4
-"""More are of little use to one sentence."""
 
 
 def can_speak(weights: Weights) -> bool:
@@ -52,8 +50,9 @@ def can_speak(weights: Weights) -> bool:
 class Narrator:
     """A checkpoint ready to speak: graphs are built when they are first needed.
 
-    ``precision`` "int8" is fastest, "float32" is equal to torch to rounding. ``threads`` is by
-    default the number of cores, at most four.
+    ``precision`` "int8" is fastest, "float32" is equal to torch to rounding. With more than one of
+    ``threads`` (by default, where there is more than one core) a sentence is predicted while the
+    one before it is made to sound.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class Narrator:
     ) -> None:
         self.weights, self.config = weights, weights.model
         self.precision: Precision = precision
-        self.threads = threads or min(MOST_THREADS, cores())
+        self.threads = threads or cores()
         self.halo = halo(weights.model, weights.vocoder)
 
     def planned(self, text: str, voice: np.ndarray, speed: float = 1.0) -> int:
@@ -103,8 +102,7 @@ class Narrator:
         pieces: bool = False,
     ) -> Iterator[Audio]:
         """Each sentence in the ``voice`` [D]; with ``pieces`` in parts, which joined are the same
-        samples, each as soon as it is made. With more than one thread the next sentence is
-        predicted while this one is made to sound.
+        samples, each as soon as it is made.
         """
         noise, rate = Noise(seed), self.config.mel.sample_rate
         if pieces:
@@ -169,7 +167,7 @@ class Narrator:
     @cached_property
     def _text_session(self) -> InferenceSession:
         product = linear("float32", many=True)
-        return text_graph(self.config, self.weights.tensors, product).session(self.threads)
+        return text_graph(self.config, self.weights.tensors, product).session()
 
     @cached_property
     def _one_step(self) -> RunningStep:
@@ -182,7 +180,7 @@ class Narrator:
     def _running(self, *, many: bool) -> RunningStep:
         product = linear(self.precision, many=many)
         step = step_graph(self.config, self.weights.tensors, product)
-        return RunningStep(step.graph.session(1), step.caches)
+        return RunningStep(step.graph.session(), step.caches)
 
     @cached_property
     def _sound_session(self) -> InferenceSession:
@@ -193,7 +191,7 @@ class Narrator:
             self.weights.sounds,
             linear(self.precision, many=True),
         )
-        return graph.session(self.threads)
+        return graph.session()
 
 
 def _one_ahead(
