@@ -9,9 +9,7 @@ given. Letters: B batch, C condition, D width, H inner width, L layers of a grou
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -72,12 +70,8 @@ class Trunk:
         seen = condition @ self._into + self._into_bias
         count = max(1, _ROWS // len(self._places))
         made = {group.kind: self._empty(group, len(seen)) for group in self.groups}
-        starts = range(0, len(seen), count)
-        if len(starts) == 1:
-            self._fill(made, seen, 0)
-            return made
-        with ThreadPoolExecutor(min(len(starts), os.cpu_count() or 1)) as pool:
-            list(pool.map(lambda at: self._fill(made, seen[at : at + count], at), starts))
+        for at in range(0, len(seen), count):
+            self._fill(made, seen[at : at + count], at)
         return made
 
     def _empty(self, group: Group, rows: int) -> Factors:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     """Sound with its rate, a file of sound, or features [X] of :func:`voice_hypernet.clip.hear`."""
 
 MOST_STRENGTH = 4.0
+_TOGETHER = 8
+"""Descriptions that go through the network together; more are shared among threads."""
 
 
 class VoiceHypernet:
@@ -140,17 +143,15 @@ class VoiceHypernet:
         texts = list(text) if many else [text] if isinstance(text, str) else []
         if not texts and (many or audio_features is None):
             raise VoiceError("a voice needs a description or a clip: give at least one of them")
-        said, words = consider(self.encoder, texts) if texts else ([], None)
-        features, warnings, digest = _heard(audio_features, self.network.config.clip)
-        rows = max(1, len(said))
-        sound = None if features is None else np.repeat(features[None], rows, axis=0)
-        made = self.network(words, sound)
-        described = said or [Description(text="", said="")]
-        origin = replace(self.origin, clip_sha256=digest)
-        voices = [
-            self._voice(made, row, each, origin, strength, warnings)
-            for row, each in enumerate(described)
-        ]
+        heard = _heard(audio_features, self.network.config.clip)
+        parts = [texts[at : at + _TOGETHER] for at in range(0, len(texts), _TOGETHER)] or [[]]
+        if len(parts) == 1:
+            voices = self._some(parts[0], heard, strength)
+        else:
+            _ = self.encoder  # loaded once, before there are threads
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                done = pool.map(lambda some: self._some(some, heard, strength), parts)
+                voices = [voice for some in done for voice in some]
         return voices if many else voices[0]
 
     def blend(self, parts: Sequence[tuple[Voice, float]]) -> Voice:
@@ -200,6 +201,18 @@ class VoiceHypernet:
             warnings=tuple(dict.fromkeys(w for voice, _ in parts for w in voice.warnings)),
         )
 
+    def _some(self, texts: Sequence[str], heard: _Heard, strength: float) -> list[Voice]:
+        """The voices of a few texts, or that of the clip alone."""
+        said, words = consider(self.encoder, texts) if texts else ([], None)
+        rows = max(1, len(said))
+        sound = None if heard.features is None else np.repeat(heard.features[None], rows, axis=0)
+        made = self.network(words, sound)
+        origin = replace(self.origin, clip_sha256=heard.sha256)
+        return [
+            self._voice(made, row, each, origin, strength, heard.warnings)
+            for row, each in enumerate(said or [Description(text="", said="")])
+        ]
+
     def _voice(
         self,
         made: Generated,
@@ -242,10 +255,17 @@ class VoiceHypernet:
             )
 
 
-def _heard(clip: Clip | None, width: int) -> tuple[np.ndarray | None, tuple[str, ...], str]:
-    """Features [X], doubts, and the SHA-256 of the sound."""
+class _Heard(NamedTuple):
+    """Features [X] of a clip, doubts about it, and the SHA-256 of its sound."""
+
+    features: np.ndarray | None = None
+    warnings: tuple[str, ...] = ()
+    sha256: str = ""
+
+
+def _heard(clip: Clip | None, width: int) -> _Heard:
     if clip is None:
-        return None, (), ""
+        return _Heard()
     if isinstance(clip, np.ndarray):
         if clip.shape != (width,) or not np.isfinite(clip).all():
             raise VoiceError(
@@ -253,14 +273,14 @@ def _heard(clip: Clip | None, width: int) -> tuple[np.ndarray | None, tuple[str,
                 "clip: give Audio(samples, rate), a file, or what voice_hypernet.clip.hear returns"
             )
         data = np.ascontiguousarray(clip, np.float32)
-        return data, (), hashlib.sha256(data.tobytes()).hexdigest()
+        return _Heard(data, (), hashlib.sha256(data.tobytes()).hexdigest())
     from voice_data.audio import read
     from voice_hypernet.clip import hear
 
     audio = read(clip) if isinstance(clip, (str, os.PathLike)) else clip
     found = hear(audio)
     digest = hashlib.sha256(np.ascontiguousarray(audio.samples).tobytes()).hexdigest()
-    return found.features, found.warnings, digest
+    return _Heard(found.features, found.warnings, digest)
 
 
 def _called(voice: Voice) -> str:
