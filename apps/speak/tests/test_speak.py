@@ -90,13 +90,92 @@ def test_takes_the_voice_of_a_prompt(tmp_path: Path) -> None:
     assert not np.array_equal(read(out).samples, read(tmp_path / "b.wav").samples)
 
 
+def speech(seconds: float = 2.0) -> Audio:
+    """A tone that comes and goes, with some noise."""
+    times = np.arange(int(seconds * RATE)) / RATE
+    loud = np.abs(np.sin(2 * np.pi * 2 * times)) ** 3
+    noise = np.random.default_rng(0).normal(size=len(times))
+    wave = loud * (0.3 * np.sin(2 * np.pi * 200 * times) + 0.02 * noise)
+    return Audio(wave.astype(np.float32), RATE)
+
+
+def test_speaks_in_a_described_voice_in_one_like_a_clip_and_in_both(tmp_path: Path) -> None:
+    write(tmp_path / "me.wav", speech())
+    described = ("--voice", "a deep, calm man")
+    like = ("--like", tmp_path / "me.wav")
+    out, sounds = tmp_path / "a.wav", []
+    for options in (
+        (),
+        described,
+        ("--voice", "여자 목소리"),
+        like,
+        (*described, *like),
+        described,
+    ):
+        done = run("A word.", "--out", out, *options)
+        assert done.exit_code == 0, done.output
+        sounds.append(read(out).samples)
+    *different, last = sounds
+    np.testing.assert_array_equal(different[1], last)
+    for index, sound in enumerate(different):
+        assert not any(np.array_equal(sound, other) for other in different[:index])
+
+
+def test_a_saved_voice_sounds_as_when_it_was_made(tmp_path: Path) -> None:
+    from voice_hypernet import VoiceHypernet
+
+    out = tmp_path / "a.wav"
+    VoiceHypernet.from_pretrained().generate_lora_adapters("a calm man").save(tmp_path / "v")
+    assert run("A word.", "--voice", "a calm man", "--out", out).exit_code == 0
+    once = read(out).samples
+    assert run("A word.", "--voice", tmp_path / "v", "--out", out).exit_code == 0
+    np.testing.assert_array_equal(read(out).samples, once)
+
+
+def test_a_contradiction_is_warned_of(tmp_path: Path) -> None:
+    done = run("A word.", "--voice", "a deep high voice", "--out", tmp_path / "a.wav")
+    assert done.exit_code == 0, done.output
+    assert "warning: 'deep' and 'high' exclude each other (pitch): low is taken" in done.stderr
+    assert done.stdout.endswith(" s of speech\n")
+
+
+def test_a_clip_goes_with_neither_a_name_nor_a_saved_voice(tmp_path: Path) -> None:
+    from voice_hypernet import VoiceHypernet
+
+    write(tmp_path / "me.wav", speech())
+    VoiceHypernet.from_pretrained().generate_lora_adapters("a calm man").save(tmp_path / "v")
+    for voice, message in {
+        "ada": "excludes the voice 'ada'",
+        tmp_path / "v": "a saved voice",
+    }.items():
+        done = run("A word.", "--voice", voice, "--like", tmp_path / "me.wav", "--out",
+                   tmp_path / "a.wav")  # fmt: skip
+        assert done.exit_code == 2, done.output
+        assert message in done.stderr
+
+
+def test_a_voice_of_another_model_is_refused(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from voice_hypernet import VoiceHypernet
+
+    voice = VoiceHypernet.from_pretrained().generate_lora_adapters("a calm man")
+    replace(voice, origin=replace(voice.origin, base_sha256="0" * 64)).save(tmp_path / "v")
+    done = run("A word.", "--voice", tmp_path / "v", "--out", tmp_path / "a.wav")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: the voice was made for 'jepa-tts' with weights 000000")
+    assert not (tmp_path / "a.wav").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ([""], "the text is empty: give at least one word"),
         (["\U0001f600"], "there is nothing to speak"),
         (["Hi", "--voice", "zed"], "unknown voice 'zed'; there are: ada, bert"),
-        (["Hi", "--voice", "ada", "--prompt", "x.wav"], "exclude each other"),
+        (["Hi", "--voice", "ada", "--prompt", "x.wav"], "--prompt excludes --voice and --like"),
+        (["Hi", "--voice", "?!"], "unknown voice '?!'"),
+        (["Hi", "--like", "none.wav"], "does not exist"),
         (["Hi", "--out", "a.xyz"], "must end in one of"),
         (["Hi", "--speed", "0"], "is not in the range"),
         (["Hi", "there"], "unexpected extra argument"),
@@ -149,6 +228,19 @@ def test_a_wrong_call_and_help_do_not_load_torch(package: Path) -> None:
         call = [sys.executable, "-c", code, *words]
         done = subprocess.run(call, capture_output=True, text=True, check=True)
         assert done.stdout.splitlines()[-1] == "False", words
+
+
+def test_a_named_voice_does_not_load_the_hypernetwork(tmp_path: Path, package: Path) -> None:
+    code = (
+        "import sys\nfrom speak.cli import main\n"
+        "try: main(sys.argv[1:])\nexcept SystemExit: pass\n"
+        "print('voice_hypernet' in sys.modules)"
+    )
+    words = ["Hi.", "--voice", "ada", "--model", str(package), "--out", str(tmp_path / "a.wav")]
+    call = [sys.executable, "-c", code, *words]
+    done = subprocess.run(call, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+    assert read(tmp_path / "a.wav").duration > 0.1
 
 
 def test_progress_is_shown_on_a_terminal_only(tmp_path: Path, package: Path) -> None:
