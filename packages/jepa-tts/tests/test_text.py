@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from jepa_tts.alphabet import BEGIN, END, OFFSET, PAD, to_bytes
 from jepa_tts.model import JepaModel
-from jepa_tts.text import BEGIN, END, HALVES, OFFSET, PAD, collate_text, to_bytes
+from jepa_tts.text import HALVES, collate_text
 
 TEXTS = ("hi", "नमस्ते दुनिया", "a longer sentence, with a comma", "")
 

@@ -38,7 +38,7 @@ LONG_SENTENCE = (
 )
 """Of thirty-two words, for the time to the first sound."""
 BATCHES = (1, 8, 32)
-QUEUES = 2
+QUEUES = 3
 """Requests per seat of a batch: a batch is measured while it is full."""
 LENGTHS = (1, 3, 10, 20)
 """Sentences of a text, from three seconds to a minute."""
