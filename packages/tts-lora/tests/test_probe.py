@@ -104,6 +104,15 @@ def test_an_adapter_larger_than_its_base_exploded() -> None:
     assert not found.ok
 
 
+def test_layers_that_the_rank_does_not_bound_are_rewritten() -> None:
+    found = probe(attached(std=5.0, rank=32), CLIPS, sentences=())  # 32 outputs, so any matrix
+    assert all(each.whole for each in found.layers)
+    assert "rewritten" in codes(found)
+    assert "exploded" not in codes(found)
+    assert found.ok
+    assert not any(each.whole for each in probe(attached(), CLIPS, sentences=()).layers)
+
+
 def test_a_broken_number_is_found() -> None:
     model = attached()
     with torch.no_grad():

@@ -33,6 +33,11 @@ CODES: Mapping[str, tuple[Severity, str]] = {
         "error",
         "the adapter outweighs the base: lower alpha or the learning rate, or train fewer steps",
     ),
+    "rewritten": (
+        "warning",
+        "a head of few outputs, such as durations, says other things than the base's: listen to "
+        "what it decides",
+    ),
     "merge-differs": (
         "error",
         "do not ship the merged weights: serve the adapter unmerged, or merge in float32",

@@ -36,7 +36,8 @@ _log = logging.getLogger(__name__)
 class LayerDelta:
     """One layer's delta: its Frobenius and spectral norm, and the first as a share of the base's.
 
-    ``relative`` is ``None`` where the base weight is zero or cannot be read.
+    ``relative`` is ``None`` where the base weight is zero or cannot be read. ``whole`` says that
+    the rank bounds nothing: the layer has no more outputs (or inputs) than that.
     """
 
     layer: str
@@ -44,6 +45,7 @@ class LayerDelta:
     frobenius: float
     spectral: float
     relative: float | None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,13 +135,15 @@ def probe(
 
 def _layer(network: torch.nn.Module, layer: str, delta: Delta) -> LayerDelta:
     module: Any = network.get_submodule(layer)
-    base = float(module.get_base_layer().weight.detach().double().norm())
+    weight = module.get_base_layer().weight.detach()
+    base = float(weight.double().norm())
     return LayerDelta(
         layer=layer,
         rank=delta.rank,
         frobenius=delta.frobenius,
         spectral=delta.spectral,
         relative=delta.frobenius / base if base > 0 else None,
+        whole=min(weight.shape) <= delta.rank,
     )
 
 
@@ -254,10 +258,12 @@ def _effect(seen: Probe) -> Iterator[Finding]:
 
 def _explosion(layers: Sequence[LayerDelta]) -> Iterator[Finding]:
     large = [each for each in layers if (each.relative or 0.0) > EXPLODED]
-    if large:
-        worst = max(large, key=lambda each: each.relative or 0.0)
-        detail = f"{len(large)} deltas; {worst.layer} is {worst.relative:.1f} times its base"
-        yield Finding(code="exploded", detail=detail)
+    for code, whole in (("exploded", False), ("rewritten", True)):
+        some = [each for each in large if each.whole is whole]
+        if some:
+            worst = max(some, key=lambda each: each.relative or 0.0)
+            detail = f"{len(some)} deltas; {worst.layer} is {worst.relative:.1f} times its base"
+            yield Finding(code=code, detail=detail)
 
 
 def _finite(layers: Sequence[LayerDelta]) -> bool:
