@@ -14,7 +14,7 @@ import pytest_socket
 sys.path.insert(0, str(Path(__file__).parent))
 
 if TYPE_CHECKING:
-    from toy import Hum
+    from tiny_models import Hum
 
     from audio_projector.bridge import Bridge
     from audio_projector.cache import StatesCache
@@ -28,6 +28,13 @@ def _no_network() -> Iterator[None]:
     pytest_socket.enable_socket()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     import torch
@@ -39,14 +46,14 @@ def _seeded() -> None:
 def _one_registered_model(monkeypatch: pytest.MonkeyPatch) -> None:
     from voice_data import speech
 
-    entries = [EntryPoint("hum", "toy:Hum", speech.GROUP)]
+    entries = [EntryPoint("hum", "tiny_models:Hum", speech.GROUP)]
     monkeypatch.setattr(speech, "entry_points", lambda group: entries)
 
 
 @pytest.fixture(scope="session")
 def llm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy language model as a folder of transformers."""
-    from toy import make_llm_folder
+    from tiny_models import make_llm_folder
 
     return make_llm_folder(tmp_path_factory.mktemp("llm"))
 
@@ -61,7 +68,7 @@ def llm(llm_folder: Path) -> LanguageModel:
 
 @pytest.fixture
 def hum() -> Hum:
-    from toy import Hum
+    from tiny_models import Hum
 
     return Hum()
 
@@ -69,7 +76,7 @@ def hum() -> Hum:
 @pytest.fixture(scope="session")
 def states(llm: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> StatesCache:
     """A cache of all toy texts, the last one held out; not to be changed."""
-    from toy import TEXTS
+    from tiny_models import TEXTS
 
     from audio_projector.cache import CacheConfig, Line
     from audio_projector.caching import build_cache
@@ -83,8 +90,8 @@ def states(llm: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Stat
 @pytest.fixture(scope="session")
 def run_folder(states: StatesCache, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short finished run; not to be changed."""
-    from toy import Hum
-    from training import settings
+    from tiny_models import Hum
+    from tiny_run import settings
 
     from audio_projector.train import train
 

@@ -25,7 +25,6 @@ __all__ = [
     "load_projector",
     "save_projector",
     "train",
-    "__version__",
 ]
 
 __version__ = "0.1.0"

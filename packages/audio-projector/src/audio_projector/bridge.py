@@ -261,7 +261,7 @@ class Bridge:
             return
         source = respoken(raw, " ".join(pieces))
         start = 0
-        for number, text in enumerate(pieces):
+        for text in pieces:
             count = len(text.encode())
             values = self.states(text, states, source[start : start + count])
             start += count + 1
@@ -273,4 +273,4 @@ class Bridge:
             self.clock.tts += time.perf_counter() - begun
             self.clock.first_audio = self.clock.first_audio or time.perf_counter()
             shown = raw if len(pieces) == 1 else text
-            yield Spoken(text=shown, audio=audio, tokens=self.clock.tokens if number == 0 else 0)
+            yield Spoken(text=shown, audio=audio, tokens=self.clock.tokens)

@@ -8,15 +8,17 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audio_projector.gguf_header import check_gguf
 from audio_projector.place import LanguageModelError, Place, locate
+from audio_projector.unpacked import unpack, unpacked
 from voice_data.storage import file_sha256
 
 if TYPE_CHECKING:
@@ -66,11 +68,17 @@ class LanguageModel:
         place = locate(reference)
         if place.gguf and find_spec("gguf") is None:
             raise ImportError("reading a GGUF needs gguf: pip install 'audio-projector[gguf]'")
-        if place.file is not None:
-            check_gguf(place.file)
-        network, tokenizer = _load(place)
-        digest = _hash(place, network)
-        return cls(network, tokenizer, weights_sha256=digest, name=str(reference) or place.gguf)
+        name = str(reference) or place.gguf
+        if place.file is None:
+            network, tokenizer = _load(place)
+            return cls(network, tokenizer, weights_sha256=_hash(place, network), name=name)
+        check_gguf(place.file)
+        digest = file_sha256(place.file)
+        kept = unpacked(digest)
+        network, tokenizer = _load(place if kept is None else Place(folder=str(kept)))
+        if kept is None:
+            unpack(network, tokenizer, digest)
+        return cls(network, tokenizer, weights_sha256=digest, name=name)
 
     @property
     def width(self) -> int:
@@ -200,21 +208,22 @@ class Watch:
 def _load(place: Place) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
 
     options = {"gguf_file": place.gguf} if place.gguf else {}
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
     try:
-        network = AutoModelForCausalLM.from_pretrained(place.folder, dtype=torch.float32, **options)
-        return network, AutoTokenizer.from_pretrained(place.folder, **options)
+        with redirect_stderr(StringIO()):  # progress bars that no setting of transformers ends
+            network = AutoModelForCausalLM.from_pretrained(
+                place.folder, dtype=torch.float32, **options
+            )
+            tokenizer = AutoTokenizer.from_pretrained(place.folder, **options)
     except (OSError, ValueError, KeyError) as error:
         raise LanguageModelError(
             f"{place.folder} {place.gguf} is no causal language model that can be read: {error}"
         ) from error
-    finally:
-        if bars:
-            logging.enable_progress_bar()
+    if place.gguf:  # dequantised: plain weights, which can be saved
+        network.hf_quantizer = None
+        network.config.__dict__.pop("quantization_config", None)
+    return network, tokenizer
 
 
 def _blocks(network: Any) -> Any:
@@ -231,9 +240,7 @@ def _blocks(network: Any) -> Any:
 
 
 def _hash(place: Place, network: Any) -> str:
-    """Of the GGUF, of all safetensors files of a folder, or of the weights themselves."""
-    if place.file is not None:
-        return file_sha256(place.file)
+    """Of all safetensors files of a folder, or of the weights themselves."""
     files = sorted(Path(place.folder).glob("*.safetensors"))
     digest = hashlib.sha256()
     if files:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from audio_projector.cache import StatesCache
-from audio_projector.checkpoint import Binding, save_projector
+from audio_projector.checkpoint import Binding, load_projector, save_projector
 from audio_projector.clips import Clips
 from audio_projector.config import ProjectorConfig
 from audio_projector.examples import Examples
@@ -70,6 +70,8 @@ def set_up(config: TrainConfig, model: StatesModel | None) -> Run:
         raise TrainError(f"{config.states} holds no text of the split train: cache some")
     some = training[:: max(1, len(training) // FITTED)]
     projector.mix.fit(torch.cat([examples[i].values for i in some]))
+    if config.start:
+        _begin_with(projector, config.start)
     _log.info("%d trained parameters", projector.size())
     decayed = [p for p in projector.parameters() if p.ndim > 1]
     plain = [p for p in projector.parameters() if p.ndim < 2]
@@ -80,6 +82,21 @@ def set_up(config: TrainConfig, model: StatesModel | None) -> Run:
     optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
     clips = Clips.open(config.clips, target, cache) if config.clips else None
     return Run(config, examples, target, projector, optimizer, clips, training, held_out)
+
+
+def _begin_with(projector: Projector, folder: str) -> None:
+    """Take a projector's weights where they fit.
+
+    Raises:
+        ArtefactError: if it cannot be read.
+        TrainError: if nothing fits.
+    """
+    known = load_projector(folder).projector.state_dict()
+    own = projector.state_dict()
+    fits = {n: t for n, t in known.items() if n in own and own[n].shape == t.shape}
+    if not any(name.startswith("lead_in") for name in fits):
+        raise TrainError(f"the projector in {folder} has other sizes: leave start out")
+    projector.load_state_dict(fits, strict=False)
 
 
 def write_run(run: Run, folder: Path) -> None:

@@ -19,7 +19,8 @@ class TrainConfig:
 
     ``states`` is a folder of `audio-projector cache`; ``clips`` an encoded set of `voice-data
     encode` whose texts are in it, for the last ``clip_steps`` of ``steps``, which learn from sound;
-    the others learn from the speech model's own text states. ``batch`` counts positions (or
+    the others learn from the speech model's own text states. ``start`` is a projector whose weights
+    are taken where they fit. ``batch`` counts positions (or
     frames). ``layers``, ``kind`` and what follows describe the projector; see
     :class:`audio_projector.config.ProjectorConfig`.
 
@@ -31,6 +32,7 @@ class TrainConfig:
     out: str
     target: str = "jepa-tts"
     clips: str = ""
+    start: str = ""
     steps: int = 4000
     clip_steps: int = 0
     batch: int = 1600
