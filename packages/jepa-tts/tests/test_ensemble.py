@@ -92,10 +92,10 @@ def test_too_little_memory_halves_the_seats(
     narrator: Narrator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Small(Rows):
-        def __init__(self, step, config, start, shape) -> None:
+        def __init__(self, step, config, start, shape, spare=None) -> None:
             if shape[0] > 2:
                 raise MemoryError
-            super().__init__(step, config, start, shape)
+            super().__init__(step, config, start, shape, spare)
 
     monkeypatch.setattr(narrator_module, "Rows", Small)
     with caplog.at_level(logging.WARNING):

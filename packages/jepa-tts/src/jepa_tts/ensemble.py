@@ -202,9 +202,12 @@ class _Session:
 
     def _has_room(self, score: Score) -> bool:
         """Make rows that the sentence fits into; False: it must wait for others to end."""
-        needs = [-(-size // ROUND) * ROUND for size in (score.limit, score.bias.shape[-1])]
+        needs = _rounded(score)
         try:
             if self.rows is None:
+                together = [job.score for job in self.waiting][: len(self.seated)]
+                sizes = [_rounded(s.result()) for s in together if s.exception() is None]
+                needs = [max(size) for size in zip(*sizes, strict=True)]
                 self.rows = self.narrator.rows((len(self.seated), needs[0], needs[1]))
             elif self.rows.frames < needs[0] or self.rows.letters < needs[1]:
                 frames, letters = max(self.rows.frames, needs[0]), max(self.rows.letters, needs[1])
@@ -242,6 +245,11 @@ class _Session:
     def _free(self, row: int) -> None:
         self.seated[row] = None
         self._rows.free(row)
+
+
+def _rounded(score: Score) -> list[int]:
+    """Frames and bytes of a row that the sentence fits into."""
+    return [-(-size // ROUND) * ROUND for size in (score.limit, score.bias.shape[-1])]
 
 
 def _sounded(narrator: Narrator, latents: Sequence[np.ndarray], seed: int) -> Audio:

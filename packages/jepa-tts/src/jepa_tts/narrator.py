@@ -114,7 +114,9 @@ class Narrator:
         def predicted(sentence: str) -> np.ndarray:
             return np.stack(list(self.latents(self.score(sentence, voice, speed))))
 
-        ahead = _one_ahead(predicted, sentences) if self.threads > 1 else map(predicted, sentences)
+        script = list(sentences)
+        several = self.threads > 1 and len(script) > 1
+        ahead = _one_ahead(predicted, script) if several else map(predicted, script)
         for latents in ahead:
             yield Audio(self.sound(latents, noise), rate)
 

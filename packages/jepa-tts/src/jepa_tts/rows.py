@@ -13,7 +13,7 @@ import numpy as np
 from jepa_tts.config import CROSS_EVERY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from jepa_tts.config import JepaConfig
     from jepa_tts.score import Score
@@ -27,9 +27,14 @@ class Rows:
     """Sentences at any frame of theirs, side by side; what a row gives depends on itself alone."""
 
     def __init__(
-        self, step: RunningStep, config: JepaConfig, start: np.ndarray, shape: tuple[int, int, int]
+        self,
+        step: RunningStep,
+        config: JepaConfig,
+        start: np.ndarray,
+        shape: tuple[int, int, int],
+        spare: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """``shape`` is (B, T, N).
+        """``shape`` is (B, T, N); ``spare`` arrays that are large enough are used again.
 
         Raises:
             MemoryError: if that many do not fit.
@@ -38,6 +43,7 @@ class Rows:
         self._step, self._config, self._start = step, config, start
         self._binding = step.session.io_binding()
         self._arrays: dict[str, np.ndarray] = {}
+        self._spare = spare or {}
         self._scores: list[Score | None] = [None] * self.count
         heads, size = config.heads, config.width // config.heads
         crosses = range(-(-config.predictor_layers // CROSS_EVERY))
@@ -51,13 +57,12 @@ class Rows:
             self._input(name, turn)
         text = self.count, heads, self.letters, size
         self._keys, self._values = (
-            [self._input(f"{name}{cross}", np.zeros(text, np.float32)) for cross in crosses]
+            [self._large(f"{name}{cross}", text) for cross in crosses]
             for name in ("keys", "values")
         )
         past = self.count, heads, self.frames, size
-        self._caches = [self._input(c.past, np.zeros(past, np.float32)) for c in step.caches]
-        for cache, buffer in zip(step.caches, self._caches, strict=True):
-            self._output(cache.present, buffer)
+        for cache in step.caches:
+            self._output(cache.present, self._large(cache.past, past))
         out = np.empty((self.count, 1, config.latent + 1), np.float32)
         self._out = self._output("out", out)
 
@@ -91,8 +96,11 @@ class Rows:
         return self._out[:, 0].copy()
 
     def moved(self, rows: Sequence[int], shape: tuple[int, int, int]) -> Rows:
-        """New rows of another shape; the first ones go on where ``rows`` of these are."""
-        new = Rows(self._step, self._config, self._start, shape)
+        """Other rows of another shape; the first ones go on where ``rows`` of these are, which must
+        not be used any more.
+        """
+        new = Rows(self._step, self._config, self._start, shape, self._arrays)
+        new._spare = {}
         kept = list(rows)
         for name, array in self._arrays.items():
             if name in ("total", "cosine", "sine"):
@@ -105,6 +113,12 @@ class Rows:
             new._arrays[name][place] = old
         new._scores[: len(kept)] = [self._scores[row] for row in kept]
         return new
+
+    def _large(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        spare = self._spare.get(name)
+        if spare is not None and spare.shape[1:] == shape[1:] and len(spare) >= shape[0]:
+            return self._input(name, spare[: shape[0]])
+        return self._input(name, np.zeros(shape, np.float32))
 
     def _input(self, name: str, array: np.ndarray) -> np.ndarray:
         self._arrays[name] = array
