@@ -392,6 +392,12 @@ def test_an_adapter_is_heard_at_once(speech: JepaSpeech) -> None:
     assert before.shape != after.shape or not np.allclose(before, after, atol=1e-2)
 
 
+def test_gradients_reach_the_conditions(speech: JepaSpeech, clips: list[Encoded]) -> None:
+    told = [torch.randn(speech.tts.config.width, requires_grad=True) for _ in clips]
+    speech.loss(speech.collate(clips, [{"voice": vector} for vector in told])).total.backward()
+    assert all(vector.grad is not None and bool(vector.grad.any()) for vector in told)
+
+
 def test_a_batch_says_what_each_says_alone(speech: JepaSpeech) -> None:
     texts = ["One two three four five. And six. Seven!", "Two.", "A longer sentence here. Yes."]
     told = {"voice": torch.randn(32) * 0.1}

@@ -131,6 +131,8 @@ class JepaSpeech(FromStates):
     ) -> TextMel:
         """A padded batch; without ``conditions`` each clip's voice is heard from itself.
 
+        Gradients reach the conditions.
+
         Raises:
             SpeechModelError: if there are no clips, or a condition is none of this model's.
         """
@@ -150,14 +152,14 @@ class JepaSpeech(FromStates):
         The true embeddings are targets and are not trained. The mel decoder reads the predicted
         ones, as in speech, so that it can learn what they lack.
         """
-        model, batch = self.tts.model, batch.to(self.tts.device)
-        plan = Plan(states, batch.ids != PAD, batch.voices, batch.durations, batch.frames)
-        mask = batch.mask
         ids = batch.ids.to(self.tts.device)
         return self.loss_of_states(batch, self.tts.model.text_encoder(ids))
 
     def loss_of_states(self, batch: TextMel, states: Tensor) -> Loss:
         """:meth:`loss` with states [B, N, D] in place of those of the batch's own texts."""
+        model, batch = self.tts.model, batch.to(self.tts.device)
+        plan = Plan(states, batch.ids != PAD, batch.voices, batch.durations, batch.frames)
+        mask = batch.mask
         history = noised(batch.latents, mask, HISTORY_NOISE) if model.training else batch.latents
         out = model.predict(plan, history)
         log_durations = model.durations(plan.text, plan.voice, plan.mask)
@@ -224,8 +226,6 @@ class JepaSpeech(FromStates):
         vectors = [self.tts.voice_vector(self._voice(voice)) for voice in voices]
         return speak_together(self.tts, scripts, torch.cat(vectors), seed=_seed(seed))
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write model and vocoder as a folder that :func:`load` reads, merged adapters included."""
     def speak_states(
         self, states: Tensor, *, voice: str | Condition | None = None, seed: int | None = None
     ) -> Audio:
@@ -233,6 +233,8 @@ class JepaSpeech(FromStates):
         vector = self.tts.voice_vector(self._voice(voice))
         return speak(self.tts, states, vector, seed=_seed(seed))
 
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write model and vocoder as a folder that :func:`load` reads, merged adapters included."""
         self.tts.save_pretrained(folder)
 
     def _require(self, encoded: Sequence[Encoded]) -> None:
@@ -262,7 +264,7 @@ class JepaSpeech(FromStates):
         if unknown or "voice" not in condition:
             wrong = f"unknown key {unknown[0]!r}" if unknown else "no key 'voice'"
             raise SpeechModelError(f"the condition has {wrong}; jepa-tts knows: voice")
-        vector = condition["voice"].detach().float().cpu()
+        vector = condition["voice"].float().cpu()
         if vector.shape != (width,):
             raise SpeechModelError(
                 f"the condition's voice is {list(vector.shape)} and this model wants [{width}]: "
@@ -273,7 +275,7 @@ class JepaSpeech(FromStates):
     def _voice(self, voice: str | Condition | None) -> str | Voice | None:
         if voice is None or isinstance(voice, str):
             return voice
-        vector = self._vector(voice).numpy()
+        vector = self._vector(voice).detach().numpy()
         return Voice(name="condition", vector=vector, base_sha256=self.tts.weights_sha256)
 
 
