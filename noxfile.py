@@ -15,6 +15,7 @@ import nox
 
 ROOT = Path(__file__).parent
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
+APPS = sorted(path.parent.name for path in ROOT.glob("apps/*/pyproject.toml"))
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 CONFLICTING = ["qwen", "unsloth"]  # extras that pin what others need newer
 
@@ -71,7 +72,7 @@ def sync(session: nox.Session, *arguments: str) -> None:
 
 def fresh_members() -> list[str]:
     """Have uv build the members anew: its cache does not notice a change in their sources."""
-    return [f"--reinstall-package={name}" for name in [*PACKAGES, "speak"]]
+    return [f"--reinstall-package={name}" for name in [*PACKAGES, *APPS]]
 
 
 @nox.session(python=MAIN)
