@@ -30,7 +30,8 @@ def make_tts(seed: int = 0) -> JepaTTS:
     from jepa_tts.config import SIZES
     from jepa_tts.model import JepaModel
     from jepa_tts.tts import JepaTTS
-    from jepa_tts.vocoder import Vocoder, VocoderConfig
+    from jepa_tts.vocoder import Vocoder
+    from jepa_tts.vocoder_config import VocoderConfig
 
     torch.manual_seed(seed)
     model = JepaModel(replace(SIZES["tiny"], speakers=SPEAKERS, phonemes="abc")).eval()
@@ -172,7 +173,8 @@ def tiny_vocoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from jepa_tts.checkpoint import save_model
-    from jepa_tts.vocoder import Vocoder, VocoderConfig
+    from jepa_tts.vocoder import Vocoder
+    from jepa_tts.vocoder_config import VocoderConfig
 
     torch.manual_seed(3)
     folder = tmp_path_factory.mktemp("vocoder")

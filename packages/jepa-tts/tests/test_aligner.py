@@ -10,9 +10,9 @@ import torch
 
 from jepa_tts import aligner
 from jepa_tts.aligner import MISMATCH, PENALTY, SKIP, align, warp
+from jepa_tts.alphabet import to_bytes
 from jepa_tts.config import STRIDE
 from jepa_tts.model import JepaModel
-from jepa_tts.text import to_bytes
 from jepa_tts.tts import JepaTTS
 
 TEXT = "The old man walked slowly to the harbour, and looked at the sea."

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from jepa_tts.alphabet import PAD, to_bytes
 from jepa_tts.config import STRIDE
 from jepa_tts.corpus import Corpus, buckets, split_of
-from jepa_tts.text import PAD, to_bytes
 
 SIZES = [int(s) for s in np.random.default_rng(0).integers(3, 60, 200)]
 

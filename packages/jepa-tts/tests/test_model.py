@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from jepa_tts.config import SIZES
-from jepa_tts.model import LENGTH_SLACK, LONGEST_BYTE, JepaModel, Plan
+from jepa_tts.config import LENGTH_SLACK, LONGEST_BYTE, SIZES
+from jepa_tts.model import JepaModel, Plan
 from jepa_tts.text import collate_text
 
 TEXTS = ["hello there", "no", "the last one was tall"]

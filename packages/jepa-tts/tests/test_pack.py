@@ -15,7 +15,8 @@ import torch
 from jepa_tts.checkpoint import save_model
 from jepa_tts.pack import load_package, open_vocoder, package_checkpoint, packed, save_package
 from jepa_tts.tts import JepaTTS
-from jepa_tts.vocoder import Vocoder, VocoderConfig
+from jepa_tts.vocoder import Vocoder
+from jepa_tts.vocoder_config import VocoderConfig
 from voice_data.artefact import ArtefactError, Provenance
 
 

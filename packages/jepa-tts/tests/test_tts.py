@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jepa_tts.model import LENGTH_SLACK
+from jepa_tts.config import LENGTH_SLACK
 from jepa_tts.prompt import VoiceError
 from jepa_tts.script import LONGEST_SENTENCE, sentences
 from jepa_tts.tts import JepaTTS

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import pytest
 import torch
 
-from jepa_tts.vocoder import Vocoder, VocoderConfig
+from jepa_tts.vocoder import Vocoder
+from jepa_tts.vocoder_config import VocoderConfig
 
 MELS, WIDTH, INNER, LAYERS, SIZE, HOP = 20, 32, 48, 2, 256, 64
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 import yaml
 
-from jepa_tts.vocoder import Vocoder, VocoderConfig
+from jepa_tts.vocoder import Vocoder
+from jepa_tts.vocoder_config import VocoderConfig
 from jepa_tts.vocos_import import VocosError, is_vocos_folder, load_vocos, vocos_config
 
 FEATURES = {"sample_rate": 24_000, "n_fft": 512, "hop_length": 128, "n_mels": 40}

@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from jepa_tts.compression import decompress
 from jepa_tts.config import SIZES, JepaConfig
 from jepa_tts.model import JepaModel
-from jepa_tts.vocoder import Vocoder, VocoderConfig
+from jepa_tts.vocoder import Vocoder
+from jepa_tts.vocoder_config import VocoderConfig
 from voice_data.artefact import load_artefact
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import torch
 
 from jepa_tts.adaptation import unadapted
 from jepa_tts.aligner import MISMATCH, align
+from jepa_tts.alphabet import to_bytes
 from jepa_tts.config import STRIDE
-from jepa_tts.text import to_bytes
 from voice_data.speech import SpeechModelError
 from voice_data.text import TextError, normalize
 

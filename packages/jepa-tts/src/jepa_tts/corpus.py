@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from jepa_tts.alphabet import to_bytes
 from jepa_tts.config import STRIDE
-from jepa_tts.text import to_bytes
 
 _log = logging.getLogger(__name__)
 

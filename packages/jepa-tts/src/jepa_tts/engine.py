@@ -20,8 +20,8 @@ import torch
 from threadpoolctl import ThreadpoolController
 from torch import nn
 
-from jepa_tts.model import LENGTH_SLACK
-from jepa_tts.predictor import CROSS_EVERY, Predictor
+from jepa_tts.config import CROSS_EVERY, LENGTH_SLACK
+from jepa_tts.predictor import Predictor
 from jepa_tts.transformer import CrossAttention, FeedForward, SelfAttention, rotary
 
 if TYPE_CHECKING:

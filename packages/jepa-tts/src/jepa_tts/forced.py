@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from jepa_tts.alphabet import PAD
 from jepa_tts.config import STRIDE
 from jepa_tts.corpus import Corpus, Row
 from jepa_tts.model import Plan
-from jepa_tts.text import PAD
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,12 +11,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from jepa_tts.alphabet import PAD
 from jepa_tts.audio_encoder import AudioEncoder
 from jepa_tts.clock import Clock, clock
 from jepa_tts.config import LENGTH_SLACK, LONGEST_BYTE, SILENT_BYTE, JepaConfig
 from jepa_tts.mel_decoder import MelDecoder
 from jepa_tts.predictor import Prediction, Predictor
-from jepa_tts.text import PAD, DurationHead, TextEncoder
+from jepa_tts.text import DurationHead, TextEncoder
 from jepa_tts.voices import Voices
 
 

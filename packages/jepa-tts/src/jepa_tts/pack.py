@@ -20,7 +20,8 @@ from jepa_tts.checkpoint import load_model, load_vocoder
 from jepa_tts.compression import compress, decompress
 from jepa_tts.config import JepaConfig
 from jepa_tts.model import JepaModel
-from jepa_tts.vocoder import Vocoder, VocoderConfig
+from jepa_tts.vocoder import Vocoder
+from jepa_tts.vocoder_config import VocoderConfig
 from jepa_tts.vocos_import import is_vocos_folder, load_vocos
 from voice_data.artefact import (
     ArtefactError,

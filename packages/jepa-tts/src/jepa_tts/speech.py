@@ -15,6 +15,7 @@ from torch import nn
 
 from jepa_tts.adaptation import presets, unadapted
 from jepa_tts.aligner import mismatches
+from jepa_tts.alphabet import PAD
 from jepa_tts.chorus import speak_together
 from jepa_tts.clip import LONGEST_FRAMES, encode_clip
 from jepa_tts.config import STRIDE
@@ -24,7 +25,6 @@ from jepa_tts.prompt import WINDOW_FRAMES, Voice
 from jepa_tts.rehearsal import cached, uncached
 from jepa_tts.script import sentences
 from jepa_tts.states import FromStates, speak
-from jepa_tts.text import PAD
 from jepa_tts.text_mel import TextMel, noised
 from voice_data.speech import Loss, SpeechModelError, Trace
 

@@ -14,10 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from jepa_tts import engine
+from jepa_tts.alphabet import PAD
+from jepa_tts.config import LONGEST_BYTE, SILENT_BYTE
 from jepa_tts.losses import masked_mean
-from jepa_tts.model import LONGEST_BYTE, SILENT_BYTE, Plan
+from jepa_tts.model import Plan
 from jepa_tts.script import sentences
-from jepa_tts.text import PAD, collate_text
+from jepa_tts.text import collate_text
 from voice_data.audio import Audio
 from voice_data.speech import Loss, SpeechModelError
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from jepa_tts.alphabet import PAD
 from jepa_tts.checkpoint import save_model, start_model
 from jepa_tts.corpus import Corpus, TextAudio, buckets
 from jepa_tts.losses import (
@@ -23,7 +24,7 @@ from jepa_tts.losses import (
 )
 from jepa_tts.model import Plan
 from jepa_tts.stages.stage import Loss, Media
-from jepa_tts.text import HALVES, PAD
+from jepa_tts.text import HALVES
 
 if TYPE_CHECKING:
     from torch import nn

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from jepa_tts.checkpoint import save_model
 from jepa_tts.corpus import Corpus
 from jepa_tts.stages.stage import Loss, Media
-from jepa_tts.vocoder import PITCH_CENTRE, PITCH_SPREAD, Vocoder, VocoderConfig
+from jepa_tts.vocoder import Vocoder
+from jepa_tts.vocoder_config import PITCH_CENTRE, PITCH_SPREAD, VocoderConfig
 
 if TYPE_CHECKING:
     from jepa_tts.train import TrainConfig
