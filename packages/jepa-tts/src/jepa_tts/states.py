@@ -123,7 +123,7 @@ def distance(model: JepaModel, values: Tensor, texts: Sequence[str]) -> Loss:
 
     ``state`` is the mean square in units of the true states' variance; ``read`` the same of what
     the predictor takes in; ``duration`` the absolute error of log durations in named voices, drawn
-    by torch's default generator; ``phoneme`` the divergence of what is pronounced, in nats per byte.
+    by torch's default generator; ``phoneme`` the divergence of what is pronounced, in nats a byte.
 
     Raises:
         SpeechModelError: if the states are not of these texts.
