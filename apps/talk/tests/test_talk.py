@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import pytest_socket
 from click.testing import CliRunner
-from talk import cli
 
+from talk import cli
 from voice_data.audio import read
 
 WIDTH = 32

@@ -96,6 +96,12 @@ def test_a_base_of_other_weights_is_refused(hummed: Path, tmp_path: Path) -> Non
         train(config(hummed, tmp_path), model=HumModel(seed=1), encode=encode)
 
 
+def test_an_encoder_of_another_width_is_refused(hummed: Path, tmp_path: Path) -> None:
+    model = VoiceConfig(text=WORDS + 1, clip=PARTIALS)
+    with pytest.raises(ValueError, match=r"in 3 numbers and model.text is 4: set model.text=3"):
+        train(config(hummed, tmp_path, model=model), model=HumModel(), encode=encode)
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(hummed: Path, tmp_path: Path) -> None:
     model = HumModel()
     model.network.out.bias.data[0] = math.nan

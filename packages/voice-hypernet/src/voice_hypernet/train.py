@@ -128,6 +128,7 @@ class _Run:
         if config.shares.text + config.shares.both > 0:
             encode = encode or _encoder(config)
             phrases = describe_all([*known, *unknown], encode, config.languages, config.seed)
+            _require_width(phrases, config)
         plan: dict[str, Any] = {"frames": config.batch, "seed": config.seed}
         self.tasks = Tasks(self.corpus, known, phrases, shares=config.shares, **plan)
         self.held_out = {
@@ -204,6 +205,15 @@ class _Run:
             consent=index.consent,
             encoder=self.config.encoder,
             held_out=self.away,
+        )
+
+
+def _require_width(phrases: dict[str, np.ndarray], config: TrainConfig) -> None:
+    width = next(iter(phrases.values())).shape[1]
+    if width != config.model.text:
+        raise ValueError(
+            f"the encoder {config.encoder or 'that ships'} describes a voice in {width} numbers "
+            f"and model.text is {config.model.text}: set model.text={width}"
         )
 
 

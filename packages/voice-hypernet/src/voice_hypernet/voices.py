@@ -140,7 +140,7 @@ class VoiceHypernet:
         if not 0.0 <= strength <= MOST_STRENGTH:
             raise VoiceError(f"strength must be from 0 to {MOST_STRENGTH:g}, not {strength}")
         many = text is not None and not isinstance(text, str)
-        texts = list(text) if many else [text] if isinstance(text, str) else []
+        texts = [text] if isinstance(text, str) else list(text or ())
         if not texts and (many or audio_features is None):
             raise VoiceError("a voice needs a description or a clip: give at least one of them")
         heard = _heard(audio_features, self.network.config.clip)
