@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from audio_projector.checkpoint import load_projector, save_projector
     from audio_projector.config import ProjectorConfig
     from audio_projector.llm import LanguageModel
-    from audio_projector.train import train
 
 __all__ = [
     "Bridge",
@@ -24,7 +23,6 @@ __all__ = [
     "ProjectorConfig",
     "load_projector",
     "save_projector",
-    "train",
 ]
 
 __version__ = "0.1.0"
@@ -36,7 +34,6 @@ _PLACES = {
     "ProjectorConfig": "config",
     "load_projector": "checkpoint",
     "save_projector": "checkpoint",
-    "train": "train",
 }
 
 
