@@ -67,7 +67,6 @@ def test_settings_that_do_not_fit_the_weights_are_refused(run_folder: Path, tmp_
         load_projector(tmp_path)
 
 
-@pytest.mark.skipif(not shipped().is_dir(), reason="no projector ships with this build")
 def test_the_shipped_projector_is_small_and_whole() -> None:
     saved = load_projector()
     assert saved.projector.size() < 3_000_000

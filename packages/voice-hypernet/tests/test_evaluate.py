@@ -157,3 +157,8 @@ def test_the_report_is_readable() -> None:
 def test_evaluating_on_nothing_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"EvaluateConfig.{name} must be 1 or more"):
         EvaluateConfig(data="a", voices="b", out="c", texts="d", **{name: 0})
+
+
+def test_a_negative_number_of_descriptions_is_refused() -> None:
+    with pytest.raises(ValueError, match="drawn must be 0 or more, not -1"):
+        EvaluateConfig(data="a", voices="b", out="c", texts="d", drawn=-1)

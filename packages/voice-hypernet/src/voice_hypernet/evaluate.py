@@ -46,7 +46,7 @@ class EvaluateConfig:
 
     ``data`` and ``voices`` are the training's; ``texts`` a file of sentences to say, one per line,
     that no model was trained on; ``descriptions`` JSON lines of ``text``, ``language`` and
-    ``tags``. ``clips`` recordings stand for a voice.
+    ``tags``, of which ``drawn`` are used, all if 0. ``clips`` recordings stand for a voice.
     """
 
     data: str
@@ -59,6 +59,7 @@ class EvaluateConfig:
     speakers: int = 24
     sentences: int = 3
     clips: int = 4
+    drawn: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -67,6 +68,8 @@ class EvaluateConfig:
                 raise ValueError(
                     f"EvaluateConfig.{name} must be 1 or more, not {getattr(self, name)}"
                 )
+        if self.drawn < 0:
+            raise ValueError(f"EvaluateConfig.drawn must be 0 or more, not {self.drawn}")
 
 
 class Take(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +53,7 @@ def evaluate(config: EvaluateConfig, *, voicer: Voicer | None = None, bar: Any =
     spoken = speak_takes(clips.takes(texts), voicer, out / "clips", config.seed, bar)
     report["clips"] = _likeness(spoken, clips)
     if config.descriptions:
-        wanted = read_descriptions(config.descriptions)
+        wanted = _drawn(read_descriptions(config.descriptions), config)
         takes = described_takes(voicer, wanted, texts, config.seed)
         spoken = speak_takes(takes, voicer, out / "descriptions", config.seed, bar)
         report["descriptions"] = _adherence(spoken, wanted)
@@ -209,6 +210,12 @@ def _found(name: str, measures: Measures, wanted: Wanted) -> str:
     if name == "relative_pitch" and gender:
         measures = replace(measures, gender=gender, gender_confidence=1.0)
     return getattr(tag(measures), name)
+
+
+def _drawn(wanted: list[Wanted], config: EvaluateConfig) -> list[Wanted]:
+    if not 0 < config.drawn < len(wanted):
+        return wanted
+    return random.Random(config.seed).sample(wanted, config.drawn)
 
 
 def _texts(config: EvaluateConfig) -> list[str]:
