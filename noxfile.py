@@ -114,7 +114,9 @@ def tests(session: nox.Session, package: str) -> None:
 def minimums(session: nox.Session, package: str) -> None:
     """One package's tests with the oldest versions that its metadata allows."""
     group = f"packages/{package}/pyproject.toml:test"
-    session.install("--resolution=lowest-direct", f"--group={group}", f"./packages/{package}")
+    session.install(
+        "--resolution=lowest-direct", f"--group={group}", f"./packages/{package}", *fresh_members()
+    )
     session.run("pytest", f"packages/{package}/tests", *session.posargs)
 
 
@@ -139,10 +141,11 @@ def build(session: nox.Session, package: str) -> None:
     """Build the wheel, install it alone in an empty environment, import it, run its commands."""
     dist = Path(session.create_tmp()) / "dist"
     shutil.rmtree(dist, ignore_errors=True)
+    # Both wheels by path: uv's cache does not notice a change in one that it finds by version.
     for name in dict.fromkeys(["voice-data", package]):
         session.run_install("uv", "build", "--quiet", f"--package={name}", f"--out-dir={dist}")
+    session.install(*map(str, dist.glob("*.whl")))
     wheel = next(dist.glob(f"{package.replace('-', '_')}-*.whl"))
-    session.install(str(wheel), f"--find-links={dist}")
     session.run("python", "tools/check_wheel.py", str(wheel))
 
 
