@@ -10,7 +10,7 @@ from humming import PARTIALS, HumModel
 
 from voice_data.describe import Measures
 from voice_data.encoded import EncodedSet
-from voice_hypernet.checkpoint import Hypernet, load_hypernet
+from voice_hypernet import Voice, VoiceHypernet
 from voice_hypernet.config import HypernetConfig, LoraShape, TrainConfig, VoiceConfig
 from voice_hypernet.corpus import VoiceCorpus
 from voice_hypernet.evaluate import (
@@ -25,27 +25,36 @@ from voice_hypernet.judgement import counts, markdown, right, speak_takes
 from voice_hypernet.train import train
 
 
-def encode(texts: Sequence[str]) -> np.ndarray:
-    found = [[float(word in text.lower()) for word in ("female", "male")] for text in texts]
-    return np.asarray(found, np.float32)
+class Encoder:
+    """Knows two words."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        found = [[float(word in text.lower()) for word in ("female", "male")] for text in texts]
+        return np.asarray(found, np.float32)
+
+    def understand(self, encoded: np.ndarray) -> None:  # noqa: ARG002
+        return
 
 
 @pytest.fixture(scope="module")
-def hypernet(hummed: Path, tmp_path_factory: pytest.TempPathFactory) -> Hypernet:
+def hypernet(hummed: Path, tmp_path_factory: pytest.TempPathFactory) -> VoiceHypernet:
     shape = HypernetConfig(lora=LoraShape(rank=2), condition=8, width=16, inner=16, blocks=1)
     config = TrainConfig(
         data=str(hummed / "set"), voices=str(hummed / "voices"), base="hum", steps=40,
         out=str(tmp_path_factory.mktemp("run")), batch=1000, learning_rate=0.01, held_out=0.4,
         model=VoiceConfig(hypernet=shape, text=2, clip=PARTIALS), languages=("en",), warm_up=5,
     )  # fmt: skip
-    return load_hypernet(train(config, model=HumModel(), encode=encode).folder)
+    found = VoiceHypernet.from_pretrained(
+        train(config, model=HumModel(), encode=Encoder().encode).folder
+    )
+    return VoiceHypernet(found.network, found.origin, encoder=Encoder(), held_out=found.held_out)
 
 
 @pytest.fixture
-def clips(hummed: Path, hypernet: Hypernet) -> Clips:
+def clips(hummed: Path, hypernet: VoiceHypernet) -> Clips:
     corpus = VoiceCorpus(EncodedSet(hummed / "set"), hummed / "voices")
     config = EvaluateConfig(data="", voices="", out="", texts="", speakers=3, clips=3)
-    return Clips(Voicer(hypernet, HumModel(), encode), corpus, config)
+    return Clips(Voicer(hypernet, HumModel()), corpus, config)
 
 
 def test_only_voices_that_training_did_not_hear_are_judged(clips: Clips) -> None:
@@ -77,17 +86,37 @@ def test_takes_differ_as_their_ways_do_and_are_spoken_once(clips: Clips, tmp_pat
     assert {path: path.stat().st_mtime_ns for path in spoken.values()} == before
 
 
-def test_another_base_is_refused(hypernet: Hypernet) -> None:
+def test_what_is_judged_is_what_users_get(clips: Clips, tmp_path: Path) -> None:
+    text, hypernet = "abcabcabc", clips.voicer.hypernet
+    takes = {t.way: t for t in clips.takes([text]) if t.subject == clips.speakers[0].name}
+    features = clips.corpus.features[list(clips.heard(clips.speakers[0]))].mean(0)
+    model = HumModel()
+    hypernet.generate_lora_adapters(audio_features=features).save(tmp_path / "voice")
+    with Voice.load(tmp_path / "voice").worn(model) as told:
+        wanted = model.speak(text, voice=told, seed=0)
+    found = clips.voicer.speak(takes["clip"], seed=0)
+    np.testing.assert_array_equal(found.samples, wanted.samples)
+
+
+def test_the_strength_of_an_evaluation_is_that_of_its_voices(hypernet: VoiceHypernet) -> None:
+    plain, strong = (Voicer(hypernet, HumModel(), strength) for strength in (None, 2.0))
+    first, second = (voicer.make(text="a male voice") for voicer in (plain, strong))
+    for name, change in first.deltas():
+        np.testing.assert_allclose(dict(second.deltas())[name], 2 * change, atol=1e-6)
+    assert plain.fingerprint != strong.fingerprint
+
+
+def test_another_base_is_refused(hypernet: VoiceHypernet) -> None:
     with pytest.raises(ValueError, match="load its own base, 'hum'"):
-        Voicer(hypernet, HumModel(seed=1), encode)
+        Voicer(hypernet, HumModel(seed=1))
 
 
-def test_descriptions_come_beside_their_controls(hypernet: Hypernet) -> None:
+def test_descriptions_come_beside_their_controls(hypernet: VoiceHypernet) -> None:
     wanted = [
         Wanted(text=f"a {gender} voice", language="en", tags={"gender": gender})
         for gender in ("male", "female", "male", "female", "male")
     ]
-    takes = list(described_takes(Voicer(hypernet, HumModel(), encode), wanted, ["abc"], seed=0))
+    takes = list(described_takes(Voicer(hypernet, HumModel()), wanted, ["abc"], seed=0))
     assert len(takes) == 4 * len(wanted)
     by_way = {w: [t for t in takes if t.way == w] for w in {t.way for t in takes}}
     assert set(by_way) == {

@@ -101,6 +101,29 @@ def test_strength_scales_the_way_from_the_neutral_voice(hypernet: VoiceHypernet)
     np.testing.assert_allclose(half.condition["voice"], middle, atol=1e-6)
 
 
+def test_words_alone_are_given_the_hypernetworks_own_strength(hypernet: VoiceHypernet) -> None:
+    strong = VoiceHypernet(
+        hypernet.network, hypernet.origin, encoder=hypernet.encoder, strength=1.5
+    )
+    assert strong.generate_lora_adapters("a calm man").strength == 1.5
+    assert_equal(strong.generate_lora_adapters("a calm man", strength=1.0),
+                 hypernet.generate_lora_adapters("a calm man"), atol=1e-6)  # fmt: skip
+    assert strong.generate_lora_adapters("a calm man", speech()).strength == 1.0
+    assert strong.shared_voice().strength == 1.0
+
+
+def test_the_shared_voice_is_what_the_network_makes_of_nothing(
+    hypernet: VoiceHypernet, folder: Path
+) -> None:
+    network = load_hypernet(folder).network
+    made = network(None, torch.zeros(1, CLIP), None, torch.tensor([False]))
+    voice = hypernet.shared_voice()
+    for kind, factors in made.adapters.items():
+        np.testing.assert_allclose(voice.adapters[kind].b, factors.b[0], atol=1e-4)
+    np.testing.assert_allclose(voice.condition["voice"], made.told["voice"][0], atol=1e-4)
+    assert voice.origin.clip_sha256 == ""
+
+
 def test_blending_lies_between_and_can_be_made_small(hypernet: VoiceHypernet) -> None:
     first, second = hypernet.generate_lora_adapters(["a calm man", "a loud woman"])
     assert_equal(hypernet.blend([(first, 1.0), (second, 0.0)]), first, atol=1e-5)
@@ -146,9 +169,6 @@ def test_what_cannot_be_made_is_refused(hypernet: VoiceHypernet) -> None:
         "strength must be from 0 to 4, not 5": lambda: hypernet.generate_lora_adapters(
             "a man", strength=5
         ),
-        r"shape \[3\] are no 400 features": lambda: hypernet.generate_lora_adapters(
-            audio_features=np.zeros(3, np.float32)
-        ),
         "nothing to blend": lambda: hypernet.blend([]),
         "must be a number, not nan": lambda: hypernet.blend([(first, float("nan"))]),
     }.items():
@@ -159,9 +179,9 @@ def test_what_cannot_be_made_is_refused(hypernet: VoiceHypernet) -> None:
     other = replace(first, origin=replace(first.origin, base_sha256="0" * 64))
     with pytest.raises(VoiceError, match="'a calm man' was made for another base"):
         hypernet.blend([(other, 1.0)])
-    features = np.full(CLIP, np.nan, np.float32)
-    with pytest.raises(VoiceError, match="are no 400 features"):
-        hypernet.generate_lora_adapters(audio_features=features)
+    for features in (np.full(CLIP, np.nan, np.float32), np.zeros(3, np.float32)):
+        with pytest.raises(ClipError, match=f"shape \\[{len(features)}\\] are no 400 features"):
+            hypernet.generate_lora_adapters(audio_features=features)
 
 
 def test_a_damaged_checkpoint_is_named(folder: Path, tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ SHIPPED = "jepa-tts"
 class Hypernet:
     """A hypernetwork, the base that its adapters fit, and what it was made from.
 
-    ``held_out`` names the voices of the training set that it never heard.
+    ``held_out`` names the voices of the training set that it never heard; ``strength`` is what
+    voices made of words alone are given, where none is asked for.
     """
 
     network: VoiceNetwork
@@ -38,6 +39,7 @@ class Hypernet:
     consent: str = ""
     encoder: str = ""
     held_out: tuple[str, ...] = ()
+    strength: float = 1.0
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -73,6 +75,7 @@ def save_hypernet(
         "base": hypernet.base,
         "encoder": hypernet.encoder,
         "held_out": list(hypernet.held_out),
+        "strength": hypernet.strength,
     }
     return save_artefact(folder, config, tensors, card or _card(hypernet), provenance, kind=KIND)
 
@@ -107,6 +110,7 @@ def load_hypernet(folder: str | os.PathLike[str] | None = None) -> Hypernet:
         consent=found.provenance.consent,
         encoder=found.config["encoder"],
         held_out=tuple(found.config.get("held_out", ())),
+        strength=found.config.get("strength", 1.0),
     )
 
 

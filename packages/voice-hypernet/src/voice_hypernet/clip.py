@@ -1,17 +1,22 @@
 """What is heard in a clip: statistics of its mel spectrogram over the frames with speech.
 
-Letters: M mel bands, F mel frames.
+Letters: M mel bands, F mel frames, X features.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from voice_data.audio import Audio
+
+    Clip = Audio | np.ndarray | str | os.PathLike[str]
+    """Sound with its rate, a file of sound, or the features [X] that :func:`hear` returns."""
 
 RATE = 24_000
 SHORTEST, LONGEST = 1.0, 60.0
@@ -36,6 +41,39 @@ class Heard:
 
     features: np.ndarray
     warnings: tuple[str, ...] = ()
+
+
+class Given(NamedTuple):
+    """Features [X] of a clip, doubts about it, and the SHA-256 of its sound; of none, nothing."""
+
+    features: np.ndarray | None = None
+    warnings: tuple[str, ...] = ()
+    sha256: str = ""
+
+
+def given(clip: Clip | None, width: int) -> Given:
+    """A clip in any form, for a network that reads ``width`` features.
+
+    Raises:
+        ClipError: if it is too short or silent, or features of another shape or not finite.
+        AudioError: if a file cannot be read.
+    """
+    if clip is None:
+        return Given()
+    if isinstance(clip, np.ndarray):
+        if clip.shape != (width,) or not np.isfinite(clip).all():
+            raise ClipError(
+                f"audio_features of the shape {list(clip.shape)} are no {width} features of a "
+                "clip: give Audio(samples, rate), a file, or what voice_hypernet.clip.hear returns"
+            )
+        data = np.ascontiguousarray(clip, np.float32)
+        return Given(data, (), hashlib.sha256(data.tobytes()).hexdigest())
+    from voice_data.audio import read
+
+    audio = read(clip) if isinstance(clip, (str, os.PathLike)) else clip
+    found = hear(audio)
+    digest = hashlib.sha256(np.ascontiguousarray(audio.samples).tobytes()).hexdigest()
+    return Given(found.features, found.warnings, digest)
 
 
 def hear(audio: Audio) -> Heard:

@@ -163,7 +163,7 @@ def demo(
     *,
     clip: Path | None,
     sentence: str | None,
-    strength: float,
+    strength: float | None,
     seed: int | None,
 ) -> Callable[[str | None], None]:
     """What makes a voice of a description, lets it speak and says so."""

@@ -40,7 +40,7 @@ class Demo:
         *,
         sentence: str = SENTENCE,
         clip: Path | None = None,
-        strength: float = 1.0,
+        strength: float | None = None,
         seed: int = 0,
     ) -> None:
         self.hypernet, self.model, self.out = hypernet, model, out

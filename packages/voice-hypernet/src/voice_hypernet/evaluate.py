@@ -10,25 +10,20 @@ the base's own voice prompt.
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 
-from voice_hypernet.checkpoint import Hypernet, load_hypernet
 from voice_hypernet.corpus import Speaker, VoiceCorpus, mean_features
-from voice_hypernet.functional import merged
-from voice_hypernet.network import Made
+from voice_hypernet.voice import Voice
+from voice_hypernet.voices import VoiceHypernet
 
 if TYPE_CHECKING:
     from voice_data.audio import Audio
     from voice_data.speech import Condition, SpeechModel
-
-_log = logging.getLogger(__name__)
 
 EVERYDAY = (
     "The train to the coast leaves at half past nine.", "Boil the potatoes until they are soft.",
@@ -47,6 +42,7 @@ class EvaluateConfig:
     ``data`` and ``voices`` are the training's; ``texts`` a file of sentences to say, one per line,
     that no model was trained on; ``descriptions`` JSON lines of ``text``, ``language`` and
     ``tags``, of which ``drawn`` are used, all if 0. ``clips`` recordings stand for a voice.
+    ``strength`` is that of the voices, None the one that users get.
     """
 
     data: str
@@ -60,6 +56,7 @@ class EvaluateConfig:
     sentences: int = 3
     clips: int = 4
     drawn: int = 0
+    strength: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -78,47 +75,47 @@ class Take(NamedTuple):
     way: str
     subject: str
     text: str
-    made: Made | None
+    made: Voice | None
     told: Condition | None
 
 
 class Voicer:
-    """Makes voices of one hypernetwork for one loaded base, and speaks in them."""
+    """Makes voices as the package's users do, for one loaded base, and speaks in them."""
 
     def __init__(
-        self, hypernet: Hypernet, model: SpeechModel, encode: Callable[[Sequence[str]], np.ndarray]
+        self, hypernet: VoiceHypernet, model: SpeechModel, strength: float | None = None
     ) -> None:
-        """Join the parts.
+        """Join the parts; ``strength`` is that of all voices, by default the package's own.
 
         Raises:
             ValueError: if the hypernetwork was made for another base.
         """
-        if hypernet.base_sha256 != model.weights_sha256:
+        made = hypernet.origin
+        if made.base_sha256 != model.weights_sha256:
             raise ValueError(
-                f"the hypernetwork makes voices for weights {hypernet.base_sha256[:12]} and these "
-                f"are {model.weights_sha256[:12]}: load its own base, {hypernet.base!r}"
+                f"the hypernetwork makes voices for weights {made.base_sha256[:12]} and these "
+                f"are {model.weights_sha256[:12]}: load its own base, {made.base!r}"
             )
-        self.hypernet, self.model, self.encode = hypernet, model, encode
+        self.hypernet, self.model, self.strength = hypernet, model, strength
 
-    @torch.no_grad()
-    def make(self, text: str | None = None, clip: np.ndarray | None = None) -> Made:
+    def make(self, text: str | None = None, clip: np.ndarray | None = None) -> Voice:
         """The voice of a description, of a clip's features [X], of both, or of nothing."""
-        network = self.hypernet.network
-        words = None if text is None else torch.from_numpy(self.encode([text])).float()
-        sound = None if clip is None else torch.from_numpy(clip[None])
-        if words is None and sound is None:
-            nothing = torch.zeros(1, network.config.clip)
-            return network(None, nothing, None, torch.tensor([False]))
-        return network(words, sound)
+        if text is None and clip is None:
+            return self.hypernet.shared_voice()
+        return self.hypernet.generate_lora_adapters(text, clip, self.strength)
 
     def speak(self, take: Take, seed: int) -> Audio:
         """Say the take's text in its voice."""
         if take.made is None:
             return self.model.speak(take.text, voice=take.told, seed=seed)
-        network, lora = self.model.network, self.hypernet.network.config.hypernet.lora
-        groups = self.hypernet.groups
-        with torch.no_grad(), merged(network, groups, take.made.adapters, lora.scale):
-            return self.model.speak(take.text, voice=take.made.condition(0), seed=seed)
+        with take.made.worn(self.model) as told:
+            return self.model.speak(take.text, voice=told, seed=seed)
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells these voices from those of another hypernetwork, strength or base."""
+        made = self.hypernet.origin
+        return f"{made.hypernet_sha256}/{made.base_sha256}/{self.strength}"
 
 
 class Clips:
@@ -153,7 +150,7 @@ class Clips:
             own = mean_features(features, self.heard(speaker))
             other = mean_features(features, self.heard(self.speakers[index - 1]))
             prompt = self.voicer.model.condition([self.corpus.data[i] for i in self.heard(speaker)])
-            ways: dict[str, tuple[Made | None, Any]] = {
+            ways: dict[str, tuple[Voice | None, Any]] = {
                 "clip": (make(clip=own), None),
                 "another's clip": (make(clip=other), None),
                 "one adapter for all": (shared, None),
@@ -177,10 +174,10 @@ class Clips:
         return max((each for each in said), key=lambda each: len(each.tags.mentioned)).text
 
 
-def _divided(corpus: VoiceCorpus, hypernet: Hypernet) -> tuple[list[Speaker], list[Speaker]]:
+def _divided(corpus: VoiceCorpus, hypernet: VoiceHypernet) -> tuple[list[Speaker], list[Speaker]]:
     """The voices that training did not hear, and those that it did; of other data, all and none."""
     speakers = list(corpus.speakers.values())
-    if corpus.data.index.manifest_sha256 != hypernet.data_sha256:
+    if corpus.data.index.manifest_sha256 != hypernet.origin.data_sha256:
         return speakers, []
     away = set(hypernet.held_out)
     return (
@@ -236,14 +233,13 @@ def described_takes(
 
 
 def load_voicer(config: EvaluateConfig) -> Voicer:
-    """The hypernetwork, its base and the encoder of descriptions.
+    """The hypernetwork, with its encoder of descriptions, and its base.
 
     Raises:
         ArtefactError: if a checkpoint is missing or damaged.
     """
     from voice_data.speech import load_speech_model
-    from voice_hypernet.descriptions import load_encoder
 
-    hypernet = load_hypernet(config.hypernet or None)
-    model = load_speech_model(config.base or hypernet.base)
-    return Voicer(hypernet, model, load_encoder(hypernet.encoder).encode)
+    hypernet = VoiceHypernet.from_pretrained(config.hypernet or None)
+    model = load_speech_model(config.base or hypernet.origin.base)
+    return Voicer(hypernet, model, config.strength)

@@ -26,7 +26,7 @@ class Request:
     texts: tuple[str, ...] = ()
     clip: Path | None = None
     blended: tuple[tuple[Path, float], ...] = ()
-    strength: float = 1.0
+    strength: float | None = None
     rank: int | None = None
     alpha: float | None = None
     consent: str = ""

@@ -109,8 +109,8 @@ def speak_takes(
     folder.mkdir(parents=True, exist_ok=True)
     found = []
     for take in bar(takes) if bar is not None else takes:
-        name = hashlib.sha256(f"{take.way}/{take.subject}/{take.text}".encode()).hexdigest()[:20]
-        path = folder / f"{name}.flac"
+        named = f"{voicer.fingerprint}/{take.way}/{take.subject}/{take.text}/{seed}"
+        path = folder / f"{hashlib.sha256(named.encode()).hexdigest()[:20]}.flac"
         if not path.is_file():
             write(path, voicer.speak(take, seed))
         found.append((take, path))

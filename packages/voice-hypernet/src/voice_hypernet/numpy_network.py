@@ -60,7 +60,13 @@ class NumpyNetwork:
             ValueError: if both are missing, or the rows or widths differ.
         """
         self._check(text, clip)
-        condition = self._condition(text, clip)
+        return self._generated(self._condition(text, clip))
+
+    def of_nothing(self) -> Generated:
+        """What is made when neither text nor clip is known, B = 1."""
+        return self._generated(self._condition(None, None))
+
+    def _generated(self, condition: np.ndarray) -> Generated:
         told = {name: self._told(name, condition) for name in self.neutral}
         return Generated(self._trunk(condition), told)
 
@@ -78,8 +84,9 @@ class NumpyNetwork:
                 )
 
     def _condition(self, text: np.ndarray | None, clip: np.ndarray | None) -> np.ndarray:
-        """[B, C]."""
-        rows = len(clip if text is None else text)
+        """[B, C]; of nothing, B = 1."""
+        given = clip if text is None else text
+        rows = 1 if given is None else len(given)
         missing = self._tensors["conditioner.missing"]
         parts = [
             np.broadcast_to(missing[index], (rows, missing.shape[1]))

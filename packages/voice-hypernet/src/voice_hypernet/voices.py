@@ -5,18 +5,18 @@ Letters: B batch, X features of a clip.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from voice_hypernet.catalogue import located
 from voice_hypernet.checkpoint import KIND, read_config
+from voice_hypernet.clip import Given, given
 from voice_hypernet.config import VoiceConfig
 from voice_hypernet.descriptions import Description, DescriptionEncoder, consider, load_encoder
 from voice_hypernet.numpy_network import Generated, NumpyNetwork
@@ -24,11 +24,8 @@ from voice_hypernet.trunk import Factors
 from voice_hypernet.voice import Origin, Voice, VoiceError
 
 if TYPE_CHECKING:
-    from voice_data.audio import Audio
     from voice_data.speech import SpeechModel
-
-    Clip = Audio | np.ndarray | str | os.PathLike[str]
-    """Sound with its rate, a file of sound, or features [X] of :func:`voice_hypernet.clip.hear`."""
+    from voice_hypernet.clip import Clip
 
 MOST_STRENGTH = 4.0
 _TOGETHER = 8
@@ -44,10 +41,21 @@ class VoiceHypernet:
     """
 
     def __init__(
-        self, network: NumpyNetwork, origin: Origin, *, encoder: DescriptionEncoder | str = ""
+        self,
+        network: NumpyNetwork,
+        origin: Origin,
+        *,
+        encoder: DescriptionEncoder | str = "",
+        held_out: Sequence[str] = (),
+        strength: float = 1.0,
     ) -> None:
-        self.network, self.origin = network, origin
-        self._encoder = encoder
+        """Join the parts.
+
+        ``held_out`` names the training set's voices that it never heard; ``strength`` is that of
+        voices made of words alone, where none is asked for.
+        """
+        self.network, self.origin, self.held_out = network, origin, tuple(held_out)
+        self.strength, self._encoder = strength, encoder
 
     @classmethod
     def from_config(
@@ -103,7 +111,13 @@ class VoiceHypernet:
             data_sha256=terms.data_manifest_sha256,
             hypernet_sha256=found.weights_sha256,
         )
-        return cls(network, origin, encoder=found.config["encoder"])
+        return cls(
+            network,
+            origin,
+            encoder=found.config["encoder"],
+            held_out=found.config.get("held_out", ()),
+            strength=found.config.get("strength", 1.0),
+        )
 
     @cached_property
     def encoder(self) -> DescriptionEncoder:
@@ -113,37 +127,46 @@ class VoiceHypernet:
 
     @overload
     def generate_lora_adapters(
-        self, text: str | None = None, audio_features: Clip | None = None, strength: float = 1.0
+        self,
+        text: str | None = None,
+        audio_features: Clip | None = None,
+        strength: float | None = None,
     ) -> Voice: ...
 
     @overload
     def generate_lora_adapters(
-        self, text: Sequence[str], audio_features: Clip | None = None, strength: float = 1.0
+        self,
+        text: Sequence[str],
+        audio_features: Clip | None = None,
+        strength: float | None = None,
     ) -> list[Voice]: ...
 
     def generate_lora_adapters(
         self,
         text: str | Sequence[str] | None = None,
         audio_features: Clip | None = None,
-        strength: float = 1.0,
+        strength: float | None = None,
     ) -> Voice | list[Voice]:
         """A voice, or a list of them for a list of descriptions, made in one pass.
 
         ``audio_features`` is a clip of the voice (for all descriptions, where there are several).
-        ``strength`` scales how far a voice is from the neutral one, 0 being neutral.
+        ``strength`` scales how far a voice is from the neutral one, 0 being neutral; without one
+        it is 1 for a clip, and for words alone what the hypernetwork's maker found best.
 
         Raises:
             VoiceError: if there is neither text nor clip, or the strength is not in [0, 4].
             DescriptionError: if a description holds no word.
             ClipError, AudioError: if the clip is too short, silent or damaged.
         """
+        if strength is None:
+            strength = self.strength if audio_features is None else 1.0
         if not 0.0 <= strength <= MOST_STRENGTH:
             raise VoiceError(f"strength must be from 0 to {MOST_STRENGTH:g}, not {strength}")
         many = text is not None and not isinstance(text, str)
         texts = [text] if isinstance(text, str) else list(text or ())
         if not texts and (many or audio_features is None):
             raise VoiceError("a voice needs a description or a clip: give at least one of them")
-        heard = _heard(audio_features, self.network.config.clip)
+        heard = given(audio_features, self.network.config.clip)
         parts = [texts[at : at + _TOGETHER] for at in range(0, len(texts), _TOGETHER)] or [[]]
         if len(parts) == 1:
             voices = self._some(parts[0], heard, strength)
@@ -153,6 +176,11 @@ class VoiceHypernet:
                 done = pool.map(lambda some: self._some(some, heard, strength), parts)
                 voices = [voice for some in done for voice in some]
         return voices if many else voices[0]
+
+    def shared_voice(self) -> Voice:
+        """The one voice that is made of nothing: the control for all that are made of something."""
+        made = self.network.of_nothing()
+        return self._voice(made, 0, Description(text="", said=""), self.origin, 1.0, ())
 
     def blend(self, parts: Sequence[tuple[Voice, float]]) -> Voice:
         """A voice whose difference from the neutral one is the weighted sum of the parts'.
@@ -201,7 +229,7 @@ class VoiceHypernet:
             warnings=tuple(dict.fromkeys(w for voice, _ in parts for w in voice.warnings)),
         )
 
-    def _some(self, texts: Sequence[str], heard: _Heard, strength: float) -> list[Voice]:
+    def _some(self, texts: Sequence[str], heard: Given, strength: float) -> list[Voice]:
         """The voices of a few texts, or that of the clip alone."""
         said, words = consider(self.encoder, texts) if texts else ([], None)
         rows = max(1, len(said))
@@ -253,34 +281,6 @@ class VoiceHypernet:
                 f"the voice {_called(voice)!r} was made for another base or other layers than this "
                 "hypernetwork's: blend voices of one hypernetwork"
             )
-
-
-class _Heard(NamedTuple):
-    """Features [X] of a clip, doubts about it, and the SHA-256 of its sound."""
-
-    features: np.ndarray | None = None
-    warnings: tuple[str, ...] = ()
-    sha256: str = ""
-
-
-def _heard(clip: Clip | None, width: int) -> _Heard:
-    if clip is None:
-        return _Heard()
-    if isinstance(clip, np.ndarray):
-        if clip.shape != (width,) or not np.isfinite(clip).all():
-            raise VoiceError(
-                f"audio_features of the shape {list(clip.shape)} are no {width} features of a "
-                "clip: give Audio(samples, rate), a file, or what voice_hypernet.clip.hear returns"
-            )
-        data = np.ascontiguousarray(clip, np.float32)
-        return _Heard(data, (), hashlib.sha256(data.tobytes()).hexdigest())
-    from voice_data.audio import read
-    from voice_hypernet.clip import hear
-
-    audio = read(clip) if isinstance(clip, (str, os.PathLike)) else clip
-    found = hear(audio)
-    digest = hashlib.sha256(np.ascontiguousarray(audio.samples).tobytes()).hexdigest()
-    return _Heard(found.features, found.warnings, digest)
 
 
 def _called(voice: Voice) -> str:
