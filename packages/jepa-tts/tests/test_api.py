@@ -94,11 +94,11 @@ def test_text_and_config_need_no_trained_extra() -> None:
 def test_training_without_its_extra_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jepa_tts.run_log import RunLog
+    from voice_data.run_log import RunLog
 
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(ImportError, match=r"pip install 'jepa-tts\[train\]'"):
-        RunLog(tmp_path, 0)
+        RunLog(tmp_path, 0, extra="jepa-tts[train]")
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda p: p.stem)

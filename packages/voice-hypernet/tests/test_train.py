@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from humming import PARTIALS, Batch, HumModel
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from voice_data.artefact import ArtefactError
 from voice_data.speech import Loss
@@ -52,6 +53,16 @@ def test_it_learns_to_make_voices_that_it_never_heard(hummed: Path, tmp_path: Pa
     assert end.held_out["clip"] < 0.3 * end.held_out["none"]  # more than one voice for all
     after = model.network.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_a_voice_is_heard_at_every_save(hummed: Path, tmp_path: Path) -> None:
+    train(config(hummed, tmp_path, steps=40), model=HumModel(), encode=encode)
+    read = EventAccumulator(str(tmp_path / "events"))
+    read.Reload()
+    assert {*read.Tags()["audio"]} == {f"spoken/{way}" for way in ("clip", "text", "both", "none")}
+    assert [each.step for each in read.Audio("spoken/clip")] == [20, 40]
+    first, last = (each.encoded_audio_string for each in read.Audio("spoken/clip"))
+    assert first != last
 
 
 class _KilledError(Exception):

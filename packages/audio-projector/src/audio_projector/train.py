@@ -23,7 +23,7 @@ from audio_projector.run import Run, TrainError, set_up, write_run
 from audio_projector.train_config import TrainConfig
 
 if TYPE_CHECKING:
-    from audio_projector.run_log import RunLog
+    from voice_data.run_log import RunLog
     from voice_data.speech import Loss, StatesModel
 
 SETTINGS = "train.json"
@@ -98,14 +98,14 @@ def _go(
     done: Progress,
     on_step: Callable[[int, float], None] | None,
 ) -> None:
-    from audio_projector.run_log import RunLog
+    from voice_data.run_log import RunLog
     from voice_data.storage import write_text
 
     config, out = run.config, Path(run.config.out)
     settings = json.dumps(asdict(config), indent=2, ensure_ascii=False) + "\n"
     _claim(out, settings)
     write_text(out / SETTINGS, settings)
-    with RunLog(out, done.step) as log:
+    with RunLog(out, done.step, extra="audio-projector[train]") as log:
         for batch in _plan(run, done.step):
             loss = _step(run, done.step, batch)
             done.step += 1
@@ -256,7 +256,7 @@ def _say(run: Run, done: Progress, log: RunLog) -> None:
     for name, states in (("projected", _projected(run, [line])[0]), ("own", own)):
         if name == "projected" or done.step <= run.config.save_every:
             audio = run.model.speak_states(states, voice=voice, seed=run.config.seed)
-            log.sound(done.step, name, text, audio)
+            log.sound(done.step, name, audio, text)
 
 
 def _fingerprint(network: torch.nn.Module) -> torch.Tensor:

@@ -22,9 +22,10 @@ from tqdm import tqdm
 
 from jepa_tts.checkpoint import save_tensors
 from jepa_tts.config import SIZES
-from jepa_tts.run_log import RunLog
 from jepa_tts.stages import StageName, make_stage
 from jepa_tts.stages.stage import Loss, Media, Stage
+from voice_data.audio import Audio
+from voice_data.run_log import RunLog
 
 _log = logging.getLogger(__name__)
 
@@ -135,7 +136,7 @@ def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, flo
     figures: dict[str, float] = {}
     hidden = None if progress is None else not progress
     shown = tqdm(total=config.steps, initial=step, disable=hidden)
-    with RunLog(out, step) as log, shown as bar:
+    with RunLog(out, step, extra="jepa-tts[train]") as log, shown as bar:
         stage.network.train()
         for batch in batches(stage, config.seed, step):
             started = time.perf_counter()
@@ -150,7 +151,7 @@ def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, flo
                 figures = validate(stage)
                 log.figures(step, "validation", figures)
             if step % config.media_every == 0 or step == config.steps:
-                log.media(step, show(stage))
+                _record(log, step, show(stage))
             if step % config.save_every == 0 or step == config.steps:
                 save(out, stage, optimizer, generator, step)
             if step >= config.steps:
@@ -230,6 +231,13 @@ def show(stage: Stage) -> Media:
     media = stage.media()
     stage.network.train()
     return media
+
+
+def _record(log: RunLog, step: int, media: Media) -> None:
+    for name, picture in media.pictures.items():
+        log.picture(step, name, picture)
+    for name, samples in media.sounds.items():
+        log.sound(step, name, Audio(samples, media.rate))
 
 
 def save(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from voice_data.run_log import LOG, continue_lines, mel_image, write_line
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from voice_data.audio import Audio
-
-LOG, EVENTS = "log.jsonl", "events"
-_log = logging.getLogger(__name__)
 
 
 class RunLog:
@@ -34,7 +31,7 @@ class RunLog:
             ImportError: if a tracker is not installed, naming what brings it.
         """
         self._accelerator, self._main = accelerator, accelerator.is_main_process
-        self._file = _continued(out / LOG, step) if self._main else None
+        self._file = continue_lines(out / LOG, step) if self._main else None
         accelerator.init_trackers(
             out.name,
             init_kwargs={
@@ -63,9 +60,7 @@ class RunLog:
         named = {f"{part}/{name}": value for name, value in figures.items()}
         self._accelerator.log(named, step=step)
         if self._file is not None:
-            line = {"step": step, "part": part} | {k: float(v) for k, v in figures.items()}
-            self._file.write(json.dumps(line) + "\n")
-            self._file.flush()
+            write_line(self._file, step, part, figures)
 
     def sounds(self, step: int, spoken: Sequence[tuple[str, Audio]]) -> None:
         """Record sentences as sound and as mel pictures, where TensorBoard is used."""
@@ -76,7 +71,7 @@ class RunLog:
             for number, (text, audio) in enumerate(spoken):
                 writer.add_text(f"spoken/{number}", text, step)
                 writer.add_audio(f"spoken/{number}", audio.samples[None], step, audio.rate)
-                if (picture := _picture(audio)) is not None:
+                if (picture := mel_image(audio)) is not None:
                     writer.add_image(f"mel/{number}", picture, step)
             writer.flush()
 
@@ -100,31 +95,3 @@ def check_trackers(names: Sequence[str]) -> None:
         if name not in there:
             package = "tts-lora[train]" if name == "tensorboard" else name
             raise ImportError(f"report_to={name} needs a package: pip install '{package}'")
-
-
-def _continued(path: Path, step: int) -> Any:
-    from voice_data.storage import write_text
-
-    kept: list[str] = []
-    if path.is_file():
-        for line in path.read_text("utf-8").splitlines():
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(f"{line}\n")
-            except ValueError:  # cut off by a kill
-                _log.info("a line of %s is cut off and dropped", path)
-    write_text(path, "".join(kept))
-    return path.open("a", encoding="utf-8")
-
-
-def _picture(audio: Audio) -> Any:
-    """A mel spectrogram [1, M, T] from 0 to 1, low bands at the bottom; None if it is too short."""
-    import torch
-
-    from voice_data.mel import MelConfig, log_mel
-
-    config = MelConfig(sample_rate=audio.rate, n_mels=80)
-    if len(audio.samples) <= config.n_fft:
-        return None
-    mel = log_mel(torch.from_numpy(audio.samples)[None], config)[0].flip(0)
-    return ((mel - mel.min()) / (mel.max() - mel.min()).clamp_min(1e-5))[None]

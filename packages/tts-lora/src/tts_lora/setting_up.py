@@ -168,7 +168,7 @@ def _accelerator(config: TrainConfig) -> tuple[Accelerator, torch.device]:
     from accelerate import Accelerator
     from accelerate.utils import ProjectConfiguration
 
-    from tts_lora.run_log import EVENTS
+    from voice_data.run_log import EVENTS
 
     out = Path(config.out)
     accelerator = Accelerator(

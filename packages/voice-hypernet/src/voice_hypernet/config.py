@@ -111,7 +111,8 @@ class TrainConfig:
     ``held_out`` is the share of the voices that are only validated on, ``average`` the decay of the
     averaged weights, which are the ones that are saved. ``encoder`` reads descriptions: ``""`` is
     the one that ships, else a folder or a transformers model. ``start`` names a trained
-    hypernetwork to begin with.
+    hypernetwork to begin with. ``sentence`` is spoken at every save in a voice that is held out
+    (none: ""), and ``report_to`` names trackers besides TensorBoard: wandb, trackio.
 
     Raises:
         ValueError: naming the field, its value and what is allowed.
@@ -141,6 +142,8 @@ class TrainConfig:
     save_every: int = 250
     validate_every: int = 250
     validation_steps: int = 8
+    sentence: str = "The harbour was quiet, and nobody spoke."
+    report_to: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("data", "voices", "out", "base"):

@@ -1,11 +1,10 @@
-"""What a run of training keeps: weights, their average, the optimiser, and a log."""
+"""What a run of training keeps: weights, their average and the optimiser."""
 
 from __future__ import annotations
 
 import copy
 import json
 import logging
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,6 @@ import torch
 from voice_data.storage import replacing, write_text
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from torch import nn
 
     from voice_hypernet.network import VoiceNetwork
@@ -24,7 +21,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 STATE, SETTINGS = "state.safetensors", "train.json"
-_FREE = ("out", "steps", "log_every", "save_every", "validate_every", "threads")
+_FREE = ("out", "steps", "log_every", "save_every", "validate_every", "threads",
+         "sentence", "report_to")  # fmt: skip
 """Settings that may differ when a run goes on."""
 
 
@@ -100,46 +98,6 @@ class RunState:
 
     def _parts(self) -> dict[str, nn.Module]:
         return {"network": self.network, "averaged": self.averaged}
-
-
-class RunLog:
-    """``log.jsonl`` and TensorBoard events of a run; use it in a ``with`` statement."""
-
-    def __init__(self, folder: Path, step: int) -> None:
-        """Continue the log in ``folder`` at ``step``.
-
-        Raises:
-            ImportError: if TensorBoard is missing, naming the extra that brings it.
-        """
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise ImportError(
-                "training needs TensorBoard: pip install 'voice-hypernet[train]'"
-            ) from error
-        self._events = SummaryWriter(folder / "events", purge_step=step)
-        self._lines = (folder / "log.jsonl").open("a", encoding="utf-8")
-
-    def __enter__(self) -> RunLog:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._lines.close()
-        self._events.close()
-
-    def figures(self, step: int, part: str, figures: Mapping[str, float]) -> None:
-        """Record named figures of a ``part`` of the run."""
-        for name, value in figures.items():
-            self._events.add_scalar(f"{part}/{name}", value, step)
-        rounded = {name: round(value, 5) for name, value in figures.items()}
-        line = {"step": step, "part": part, "time": round(time.time())} | rounded
-        self._lines.write(json.dumps(line) + "\n")
-        self._lines.flush()
 
 
 def _under(tensors: Mapping[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:

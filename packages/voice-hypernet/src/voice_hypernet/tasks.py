@@ -32,6 +32,10 @@ class Task(NamedTuple):
     has_text: np.ndarray
     has_clip: np.ndarray
 
+    def first(self) -> Task:
+        """Its first row alone."""
+        return Task(self.clips[:1], *(each[:1] for each in self[1:]))
+
 
 class Tasks:
     """A seeded plan of :class:`Task`: the one of step ``n`` depends on nothing but ``n``."""

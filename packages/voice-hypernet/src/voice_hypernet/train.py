@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,18 +18,20 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from voice_data.run_log import RunLog
 from voice_hypernet.checkpoint import Hypernet, save_hypernet
 from voice_hypernet.config import Shares, TrainConfig
 from voice_hypernet.corpus import VoiceCorpus
-from voice_hypernet.functional import adapted
-from voice_hypernet.network import VoiceNetwork, neutral_of
-from voice_hypernet.run import RunLog, RunState
+from voice_hypernet.functional import adapted, merged
+from voice_hypernet.network import Made, VoiceNetwork, neutral_of
+from voice_hypernet.run import RunState
 from voice_hypernet.targets import find_groups
 from voice_hypernet.tasks import Task, Tasks, describe_all
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from voice_data.audio import Audio
     from voice_data.speech import Loss, SpeechModel
 
 _log = logging.getLogger(__name__)
@@ -83,7 +85,11 @@ def train(
     step = run.state.resume(out, asdict(config))
     held_out: dict[str, float] = {}
     hidden = None if progress is None else not progress
-    with RunLog(out, step) as log, tqdm(total=config.steps, initial=step, disable=hidden) as bar:
+    log = RunLog(
+        out, step, extra="voice-hypernet[train]", report_to=config.report_to,
+        settings=asdict(config),
+    )  # fmt: skip
+    with log, tqdm(total=config.steps, initial=step, disable=hidden) as bar:
         while step < config.steps:
             figures = run.descend(step)
             step += 1
@@ -98,6 +104,8 @@ def train(
             if step % config.save_every == 0 or last:
                 save_hypernet(out / "model", run.hypernet())
                 run.state.save(out, step)
+                for name, audio in run.spoken():
+                    log.sound(step, name, audio, config.sentence)
     return Trained(folder=out / "model", steps=step, held_out=held_out or run.validate())
 
 
@@ -181,11 +189,20 @@ class _Run:
             found[name] = sum(losses) / len(losses)
         return found
 
+    @torch.no_grad()
+    def spoken(self) -> Iterator[tuple[str, Audio]]:
+        """The config's sentence in a voice that training does not hear, by how it is known."""
+        if not self.config.sentence:
+            return
+        self.model.network.eval()
+        network, scale = self.state.averaged.eval(), self.config.model.hypernet.lora.scale
+        for name, tasks in self.held_out.items():
+            made = _made(network, tasks(0).first())
+            with merged(self.model.network, self.groups, made.adapters, scale):
+                yield name, self.model.speak(self.config.sentence, voice=made.condition(0), seed=0)
+
     def _loss(self, network: VoiceNetwork, task: Task) -> Loss:
-        text = torch.from_numpy(task.text) if task.text.shape[1] else None
-        heard = torch.from_numpy(task.heard)
-        has_text, has_clip = torch.from_numpy(task.has_text), torch.from_numpy(task.has_clip)
-        made = network(text, heard, has_text if text is not None else None, has_clip)
+        made = _made(network, task)
         encoded = [self.corpus.data[i] for i in task.clips]
         batch = self.model.collate(encoded, [made.condition(i) for i in range(len(encoded))])
         scale = self.config.model.hypernet.lora.scale
@@ -206,6 +223,13 @@ class _Run:
             encoder=self.config.encoder,
             held_out=self.away,
         )
+
+
+def _made(network: VoiceNetwork, task: Task) -> Made:
+    text = torch.from_numpy(task.text) if task.text.shape[1] else None
+    heard = torch.from_numpy(task.heard)
+    has_text, has_clip = torch.from_numpy(task.has_text), torch.from_numpy(task.has_clip)
+    return network(text, heard, has_text if text is not None else None, has_clip)
 
 
 def _require_width(phrases: dict[str, np.ndarray], config: TrainConfig) -> None:
