@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from humming import PARTIALS
 
+from voice_data.describe import Tags
 from voice_data.encoded import EncodedSet
 from voice_hypernet.config import Shares
 from voice_hypernet.corpus import CorpusError, VoiceCorpus
@@ -86,6 +88,22 @@ def test_shares_are_kept(corpus: VoiceCorpus) -> None:
     assert (text & ~clip).mean() == pytest.approx(0.3, abs=0.04)
     assert (text & clip).mean() == pytest.approx(0.2, abs=0.04)
     assert (~text & ~clip).mean() == pytest.approx(0.1, abs=0.03)
+
+
+def test_evenness_makes_rare_voices_common(corpus: VoiceCorpus) -> None:
+    speakers = list(corpus.speakers.values())
+    kinds = ["male"] * 10 + ["female"] * 2
+    speakers = [replace(each, tags=Tags(gender=kind))
+                for each, kind in zip(speakers, kinds, strict=True)]  # fmt: skip
+    rare = {each.name for each in speakers[10:]}
+    for evenness, share in ((0.0, 2 / 12), (1.0, 1 / 2)):
+        plan = Tasks(corpus, speakers, {}, frames=40, shares=Shares(), seed=0, evenness=evenness)
+        first = [corpus.data.speakers[plan(step).clips[0]] in rare for step in range(400)]
+        assert np.mean(first) == pytest.approx(share, abs=0.08)
+        crowd = plan.crowd(0, 2_000)
+        assert len(crowd.clips) == len(crowd.heard) == 2_000
+        drawn = [corpus.data.speakers[clip] in rare for clip in crowd.clips]
+        assert np.mean(drawn) == pytest.approx(share, abs=0.04)
 
 
 def test_a_voice_is_heard_from_other_clips_than_the_one_to_say(corpus: VoiceCorpus) -> None:

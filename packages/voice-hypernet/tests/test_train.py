@@ -13,11 +13,14 @@ from humming import PARTIALS, Batch, HumModel
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from voice_data.artefact import ArtefactError
+from voice_data.encoded import EncodedSet
 from voice_data.speech import Loss
 from voice_hypernet.checkpoint import load_hypernet, save_hypernet
 from voice_hypernet.config import HypernetConfig, LoraShape, Shares, TrainConfig, VoiceConfig
+from voice_hypernet.corpus import VoiceCorpus
 from voice_hypernet.functional import adapted, merged
 from voice_hypernet.run import RunError
+from voice_hypernet.telling import Telling
 from voice_hypernet.train import learning_rate, train
 
 WORDS = 3
@@ -63,6 +66,30 @@ def test_a_voice_is_heard_at_every_save(hummed: Path, tmp_path: Path) -> None:
     assert [each.step for each in read.Audio("spoken/clip")] == [20, 40]
     first, last = (each.encoded_audio_string for each in read.Audio("spoken/clip"))
     assert first != last
+
+
+def test_what_the_base_is_told_is_learnt_by_itself(hummed: Path, tmp_path: Path) -> None:
+    off = {}
+    for told in (0.0, 1.0):
+        out = tmp_path / str(told)
+        settings = config(hummed, out, steps=40, told=told, evenness=1.0, learning_rate=0.003)
+        found = load_hypernet(train(settings, model=HumModel(), encode=encode).folder)
+        corpus, model = VoiceCorpus(EncodedSet(hummed / "set"), hummed / "voices"), HumModel()
+        away = [corpus.speakers[name] for name in found.held_out]
+        heard = torch.from_numpy(np.stack([corpus.features[list(s.clips)].mean(0) for s in away]))
+        made = found.network.tell(None, heard)["voice"]
+        own = torch.stack([model.condition([corpus.data[i] for i in s.clips])["voice"]
+                           for s in away])  # fmt: skip
+        off[told] = float((made - own).square().mean())
+    assert off[1.0] < 0.2 * off[0.0]
+    lines = [json.loads(line) for line in (tmp_path / "1.0" / "log.jsonl").read_text().splitlines()]
+    figures = [line["told"] for line in lines if line["part"] == "train"]
+    assert figures[-1] < figures[0]
+
+
+def test_a_base_that_is_told_nothing_cannot_be_a_target() -> None:
+    with pytest.raises(ValueError, match="set told=0"):
+        Telling({"ada": {"codes": torch.tensor([1, 2])}, "bert": {"codes": torch.tensor([3, 4])}})
 
 
 class _KilledError(Exception):
@@ -171,6 +198,8 @@ def test_merged_weights_speak_as_hooks_do_and_leave_no_trace(hummed: Path, tmp_p
         ({"held_out": 1.0}, r"held_out must be in \[0, 1\), not 1.0"),
         ({"learning_rate": 0.0}, r"learning_rate must be in \(0, 1\)"),
         ({"clip": 0.0}, "clip must be positive"),
+        ({"told": -1.0}, "told must be at least 0"),
+        ({"evenness": 2.0}, "evenness must be from 0 to 1, not 2.0"),
         ({"warm_up": -1}, "warm_up must be at least 0"),
         ({"data": ""}, "data is empty"),
     ],

@@ -26,7 +26,7 @@ modelled = click.option("--model", help="A hypernetwork's folder or hub id.  [de
 worded = click.option("--text", "texts", multiple=True, help="A description of a voice.")
 alike = click.option("--like", "--audio", "clip", type=FILE, help="A clip whose voice to take.")
 strong = click.option("--strength", type=click.FloatRange(0.0, 4.0),
-                      help="How far from the neutral voice.  [default: the model's own]")  # fmt: skip
+                      help="From the neutral voice.  [default: the model's own]")  # fmt: skip
 dry = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 
 

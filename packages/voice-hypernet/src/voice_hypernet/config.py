@@ -111,8 +111,11 @@ class TrainConfig:
     ``held_out`` is the share of the voices that are only validated on, ``average`` the decay of the
     averaged weights, which are the ones that are saved. ``encoder`` reads descriptions: ``""`` is
     the one that ships, else a folder or a transformers model. ``start`` names a trained
-    hypernetwork to begin with. ``sentence`` is spoken at every save in a voice that is held out
-    (none: ""), and ``report_to`` names trackers besides TensorBoard: wandb, trackio.
+    hypernetwork to begin with. ``told`` weighs how far what the base is told is from what it would
+    be told by a voice's own clips, 0 leaves that to the base's loss; with an ``evenness`` of 1 rare
+    voices (by gender and pitch) are drawn as often as common ones. ``sentence`` is spoken at every
+    save in a voice that is held out (none: ""), and ``report_to`` names trackers besides
+    TensorBoard: wandb, trackio.
 
     Raises:
         ValueError: naming the field, its value and what is allowed.
@@ -127,6 +130,8 @@ class TrainConfig:
     model: VoiceConfig = field(default_factory=VoiceConfig)
     languages: tuple[str, ...] = ("en", "ko")
     shares: Shares = field(default_factory=Shares)
+    told: float = 0.0
+    evenness: float = 0.0
     steps: int = 6_000
     batch: int = 1_000
     learning_rate: float = 1e-3
@@ -152,6 +157,8 @@ class TrainConfig:
         for name in ("steps", "batch", "log_every", "save_every", "validate_every",
                      "validation_steps"):  # fmt: skip
             _positive(self, name)
+        if not 0.0 <= self.evenness <= 1.0:
+            _refuse(self, "evenness", "from 0 to 1")
         for name in ("final_rate", "average", "held_out"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 _refuse(self, name, "in [0, 1)")
@@ -159,7 +166,7 @@ class TrainConfig:
             _refuse(self, "learning_rate", "in (0, 1)")
         if not self.clip > 0.0:
             _refuse(self, "clip", "positive")
-        for name in ("warm_up", "weight_decay", "threads"):
+        for name in ("warm_up", "weight_decay", "threads", "told"):
             if not getattr(self, name) >= 0:
                 _refuse(self, name, "at least 0")
 

@@ -93,12 +93,24 @@ class VoiceNetwork(nn.Module):
             ValueError: if both are missing.
         """
         condition = self.conditioner(text, clip, has_text, has_clip)
-        told = {name: self._told(name, condition) for name in self.names}
-        return Made(self.hypernet(condition), told)
+        return Made(self.hypernet(condition), self._all_told(condition))
+
+    def tell(
+        self,
+        text: Tensor | None,
+        clip: Tensor | None,
+        has_text: Tensor | None = None,
+        has_clip: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """As :meth:`forward`, without the adapters."""
+        return self._all_told(self.conditioner(text, clip, has_text, has_clip))
 
     def size(self) -> int:
         """Number of parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+    def _all_told(self, condition: Tensor) -> dict[str, Tensor]:
+        return {name: self._told(name, condition) for name in self.names}
 
     def _told(self, name: str, condition: Tensor) -> Tensor:
         neutral = self.get_buffer(f"neutral_{name}")

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from voice_hypernet.config import Shares
 from voice_hypernet.corpus import Speaker, VoiceCorpus, mean_features
+from voice_hypernet.firmness import firm_tags
 
 PHRASES = 120
 """Descriptions of one voice that training draws from, in each language."""
@@ -50,10 +52,12 @@ class Tasks:
         shares: Shares,
         seed: int,
         split: str = "train",
+        evenness: float = 0.0,
     ) -> None:
         """``phrases`` [P, W] are a voice's encoded descriptions, by its name (none: clips only).
 
-        ``frames`` is what a step may hold, with padding.
+        ``frames`` is what a step may hold, with padding. With an ``evenness`` of 1 every pitch of
+        each gender is drawn as often as any other, with 0 every voice.
 
         Raises:
             ValueError: if no clip of the speakers fits.
@@ -69,15 +73,19 @@ class Tasks:
                 self._voices.append((speaker, np.asarray(sorted(said, key=lengths.__getitem__))))
         if not self._voices:
             raise ValueError(f"no {split} clip of the voices fits into {frames} frames")
+        kinds = [_kind(speaker) for speaker, _ in self._voices]
+        many = Counter(kinds)
+        weights = np.asarray([many[kind] ** -evenness for kind in kinds])
+        self._weights = weights / weights.sum()
 
     def __call__(self, step: int) -> Task:
-        """The task of one step: voices drawn evenly, clips of similar length."""
+        """The task of one step: clips of similar length."""
         rng = np.random.default_rng([self._seed, step])
         lengths = self._corpus.data.lengths
         place = rng.random()  # from the shortest clips to the longest, alike for every voice
         rows: list[tuple[Speaker, int]] = []
         longest = 0
-        for index in rng.permutation(len(self._voices) * 4) % len(self._voices):
+        for index in self._order(rng):
             speaker, clips = self._voices[index]
             near = np.clip(place + rng.normal(0.0, 0.05), 0.0, 0.999)
             clip = int(clips[int(near * len(clips))])
@@ -86,6 +94,19 @@ class Tasks:
                 break
             rows.append((speaker, clip))
         return self._task(rows, rng)
+
+    def crowd(self, step: int, count: int) -> Task:
+        """``count`` voices, known as in the other tasks, of which nothing is to be said."""
+        rng = np.random.default_rng([self._seed, step, count])
+        drawn = rng.choice(len(self._voices), count, p=self._weights)
+        voices = [self._voices[index] for index in drawn]
+        return self._task([(who, int(rng.choice(clips))) for who, clips in voices], rng)
+
+    def _order(self, rng: np.random.Generator) -> Iterator[int]:
+        """Positions of voices, each of them four times; a weight makes one likely to come early."""
+        for _ in range(4):
+            waits = rng.exponential(size=len(self._weights)) / self._weights
+            yield from (int(index) for index in np.argsort(waits))
 
     def _task(self, rows: Sequence[tuple[Speaker, int]], rng: np.random.Generator) -> Task:
         drawn = rng.random(len(rows))
@@ -108,6 +129,11 @@ class Tasks:
         others = [i for i in speaker.clips if i != clip] or [clip]
         count = min(len(others), int(2 ** rng.uniform(0, np.log2(MOST_CLIPS_HEARD + 0.99))))
         return mean_features(self._corpus.features, rng.choice(others, count, replace=False))
+
+
+def _kind(speaker: Speaker) -> tuple[str, str]:
+    tags = speaker.tags
+    return tags.gender, tags.relative_pitch or tags.pitch
 
 
 def describe_all(
@@ -134,7 +160,8 @@ def _said(speaker: Speaker, language: str, seed: int, count: int) -> list[str]:
     drawn = int.from_bytes(digest[:4], "big")
     rng = random.Random(drawn)
     said = []
-    for index, each in enumerate(sentences(speaker.tags, language, count, drawn)):
+    tags = firm_tags(speaker)
+    for index, each in enumerate(sentences(tags, language, count, drawn)):
         labels = each.tags.mentioned
         if "relative_pitch" in labels:
             labels["pitch"] = labels.pop("relative_pitch")

@@ -23,10 +23,11 @@ from voice_hypernet.checkpoint import Hypernet, save_hypernet
 from voice_hypernet.config import Shares, TrainConfig
 from voice_hypernet.corpus import VoiceCorpus
 from voice_hypernet.functional import adapted, merged
-from voice_hypernet.network import Made, VoiceNetwork, neutral_of
+from voice_hypernet.network import VoiceNetwork, neutral_of
 from voice_hypernet.run import RunState
 from voice_hypernet.targets import find_groups
 from voice_hypernet.tasks import Task, Tasks, describe_all
+from voice_hypernet.telling import ROWS, Telling
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,7 +139,8 @@ class _Run:
             phrases = describe_all([*known, *unknown], encode, config.languages, config.seed)
             _require_width(phrases, config)
         plan: dict[str, Any] = {"frames": config.batch, "seed": config.seed}
-        self.tasks = Tasks(self.corpus, known, phrases, shares=config.shares, **plan)
+        drawn = {"shares": config.shares, "evenness": config.evenness}
+        self.tasks = Tasks(self.corpus, known, phrases, **drawn, **plan)
         self.held_out = {
             name: Tasks(self.corpus, unknown, phrases, shares=shares, **plan)
             for name, shares in _ways(bool(phrases)).items()
@@ -149,6 +151,7 @@ class _Run:
         self.network = VoiceNetwork(config.model, self.groups, self._neutral(known))
         if config.start:
             _warm(self.network, config.start)
+        self.telling = Telling.of(self.model, self.corpus, known) if config.told else None
         self.state = RunState(self.network, _optimizer(self.network, config), config.average)
 
     def _neutral(self, speakers: Sequence[Any]) -> dict[str, torch.Tensor]:
@@ -163,10 +166,12 @@ class _Run:
             group["lr"] = learning_rate(self.config, step)
         self.model.network.train()
         loss = self._loss(self.network, self.tasks(step))
-        total = float(loss.total.detach())
+        total, parts = float(loss.total.detach()), dict(loss.parts)
         self.state.optimizer.zero_grad(set_to_none=True)
         if math.isfinite(total):
             loss.total.backward()
+            if self.telling is not None:
+                parts["told"] = self._tell(self.telling, step)
         norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip))
         if not (math.isfinite(total) and math.isfinite(norm)):
             raise FloatingPointError(
@@ -175,7 +180,15 @@ class _Run:
             )
         self.state.optimizer.step()
         self.state.average()
-        return {"total": total, **loss.parts, "gradient": norm}
+        return {"total": total, **parts, "gradient": norm}
+
+    def _tell(self, telling: Telling, step: int) -> float:
+        """Add the gradient of what many voices are told as; returns how far it is off."""
+        task = self.tasks.crowd(step, ROWS)
+        voices = [self.corpus.data.speakers[clip] for clip in task.clips]
+        off = telling.loss(self.network.tell(*_given(task)), voices)
+        (self.config.told * off).backward()
+        return float(off.detach())
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -197,12 +210,12 @@ class _Run:
         self.model.network.eval()
         network, scale = self.state.averaged.eval(), self.config.model.hypernet.lora.scale
         for name, tasks in self.held_out.items():
-            made = _made(network, tasks(0).first())
+            made = network(*_given(tasks(0).first()))
             with merged(self.model.network, self.groups, made.adapters, scale):
                 yield name, self.model.speak(self.config.sentence, voice=made.condition(0), seed=0)
 
     def _loss(self, network: VoiceNetwork, task: Task) -> Loss:
-        made = _made(network, task)
+        made = network(*_given(task))
         encoded = [self.corpus.data[i] for i in task.clips]
         batch = self.model.collate(encoded, [made.condition(i) for i in range(len(encoded))])
         scale = self.config.model.hypernet.lora.scale
@@ -225,11 +238,14 @@ class _Run:
         )
 
 
-def _made(network: VoiceNetwork, task: Task) -> Made:
-    text = torch.from_numpy(task.text) if task.text.shape[1] else None
-    heard = torch.from_numpy(task.heard)
-    has_text, has_clip = torch.from_numpy(task.has_text), torch.from_numpy(task.has_clip)
-    return network(text, heard, has_text if text is not None else None, has_clip)
+def _given(
+    task: Task,
+) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor | None, torch.Tensor]:
+    """What the network takes: text and clips, and where there is which."""
+    heard, has_clip = torch.from_numpy(task.heard), torch.from_numpy(task.has_clip)
+    if not task.text.shape[1]:
+        return None, heard, None, has_clip
+    return torch.from_numpy(task.text), heard, torch.from_numpy(task.has_text), has_clip
 
 
 def _require_width(phrases: dict[str, np.ndarray], config: TrainConfig) -> None:
