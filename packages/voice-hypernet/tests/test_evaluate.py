@@ -1,27 +1,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from humming import PARTIALS, HumModel
+from toy import save_toy
 
+from voice_data.audio import Audio
 from voice_data.describe import Measures
 from voice_data.encoded import EncodedSet
+from voice_data.score import Row
 from voice_hypernet import Voice, VoiceHypernet
+from voice_hypernet.adherence import counts, right
+from voice_hypernet.blending import WEIGHTS, blended_takes, blending, pairs, spearman
 from voice_hypernet.config import HypernetConfig, LoraShape, TrainConfig, VoiceConfig
 from voice_hypernet.corpus import VoiceCorpus
 from voice_hypernet.evaluate import (
     Clips,
     EvaluateConfig,
+    Take,
     Voicer,
     Wanted,
     described_takes,
     read_descriptions,
 )
-from voice_hypernet.judgement import counts, markdown, right, speak_takes
+from voice_hypernet.judgement import evaluate, markdown, speak_takes
+from voice_hypernet.rivals import OWN, PASS, own_adapters, rivals
+from voice_hypernet.steadiness import FILE, PROMPT, reloaded, steadiness, steady_takes
 from voice_hypernet.train import train
 
 
@@ -53,7 +63,7 @@ def hypernet(hummed: Path, tmp_path_factory: pytest.TempPathFactory) -> VoiceHyp
 @pytest.fixture
 def clips(hummed: Path, hypernet: VoiceHypernet) -> Clips:
     corpus = VoiceCorpus(EncodedSet(hummed / "set"), hummed / "voices")
-    config = EvaluateConfig(data="", voices="", out="", texts="", speakers=3, clips=3)
+    config = EvaluateConfig(data="a", voices="b", out="c", texts="d", speakers=3, clips=3)
     return Clips(Voicer(hypernet, HumModel()), corpus, config)
 
 
@@ -191,3 +201,138 @@ def test_evaluating_on_nothing_is_refused(name: str) -> None:
 def test_a_negative_number_of_descriptions_is_refused() -> None:
     with pytest.raises(ValueError, match="drawn must be 0 or more, not -1"):
         EvaluateConfig(data="a", voices="b", out="c", texts="d", drawn=-1)
+
+
+def test_a_report_of_speed_alone_needs_no_data(tmp_path: Path) -> None:
+    EvaluateConfig(out="c", parts=("speed",))
+    with pytest.raises(ValueError, match=r"EvaluateConfig\.data is empty"):
+        EvaluateConfig(out="c", parts=("speed", "clips"))
+    with pytest.raises(ValueError, match="parts must be some of"):
+        EvaluateConfig(out="c", parts=("speeed",))  # pyright: ignore
+    found = evaluate(EvaluateConfig(out=str(tmp_path), parts=("speed",),
+                                    hypernet=str(save_toy(tmp_path / "toy"))))  # fmt: skip
+    assert set(found) == {"speed"}
+    assert "| a description, ms |" in (tmp_path / "report.md").read_text("utf-8")
+
+
+def test_blends_go_from_one_voice_to_the_other(clips: Clips) -> None:
+    takes = list(blended_takes(clips, ["abcabc"], 1))
+    assert takes == []  # nothing was measured of these voices
+    measured = [
+        replace(each, measures={"f0": 200.0 - 10 * place, "rate": 4.0 + place})
+        for place, each in enumerate(clips.speakers)
+    ]
+    clips.speakers = measured
+    assert [each.name for each in pairs(measured, "f0", 5)[0]] == [
+        measured[-1].name, measured[0].name,
+    ]  # fmt: skip
+    takes = list(blended_takes(clips, ["abcabc"], 1))
+    assert [take.way for take in takes[:5]] == [f"f0 {weight}" for weight in WEIGHTS]
+    first = clips.voicer.make(clip=clips.own(measured[-1]))
+    made = takes[0].made
+    assert made is not None
+    for name, change in first.deltas():
+        np.testing.assert_allclose(dict(made.deltas())[name], change, atol=1e-5)
+
+
+def test_monotone_is_what_goes_up() -> None:
+    assert spearman([1, 2, 3, 4]) == pytest.approx(1.0)
+    assert spearman([4, 3, 2, 1]) == pytest.approx(-1.0)
+    assert spearman([1, 3, 2, 4]) == pytest.approx(0.8)  # as scipy.stats.spearmanr has it
+    assert spearman([2, 2, 2, 2]) == 0.0
+
+
+def test_the_figures_of_blending_come_from_what_is_heard(
+    clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips.speakers = [
+        replace(each, measures={"f0": 100.0 + 50 * place, "rate": 4.0 + place})
+        for place, each in enumerate(clips.speakers)
+    ]
+    spoken = speak_takes(blended_takes(clips, ["abcabc"], 1), clips.voicer, tmp_path, 0)
+    weights = iter([*WEIGHTS, 0.0, 0.5, 0.25, 0.75, 1.0])
+
+    def heard(audio: Audio, text: str) -> Measures:
+        weight = next(weights)
+        return Measures(duration=1, speech=1, f0=100 + 100 * weight, rate=4 + weight)
+
+    monkeypatch.setattr("voice_data.describe.measure", heard)
+    found = blending(spoken)
+    assert found["f0"]["by_weight"] == pytest.approx([100, 125, 150, 175, 200])
+    assert (found["f0"]["spearman"], found["f0"]["rising"]) == (pytest.approx(1.0), 1.0)
+    assert found["rate"]["spearman"] == pytest.approx(0.9)
+    assert found["rate"]["rising"] == 0.0
+    assert "| F0, Hz | 100 | 125 | 150 | 175 | 200 | 1.00 | 100% of 1 |" in markdown(
+        {"blending": found}
+    )
+
+
+def test_a_voice_file_is_compared_with_a_prompt_over_many_sentences(
+    clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    takes = list(steady_takes(clips, ["abc", "bcd"], 2, tmp_path / "voices"))
+    assert [take.way for take in takes] == [FILE, PROMPT] * 4
+    assert len(list((tmp_path / "voices").iterdir())) == 2
+    assert reloaded(clips, "abcabc", tmp_path / "voices", 0)
+    spoken = speak_takes(takes, clips.voicer, tmp_path / "spoken", 0)
+    pitches = iter([100.0, 200.0, 100.0, 200.0, 150.0, 150.0, 150.0, 150.0])
+    monkeypatch.setattr(
+        "voice_data.describe.measure",
+        lambda audio, text: Measures(duration=1, speech=1, f0=next(pitches), rate=4.0),
+    )
+    monkeypatch.setattr("voice_data.score.score", _scored)
+    found = steadiness(spoken, clips)
+    assert found[FILE]["f0"] == pytest.approx(6.0)
+    assert found[PROMPT]["f0"] == found[PROMPT]["rate"] == 0.0
+    assert found[FILE]["voices"] == 2
+    table = markdown({"variance": found | {"identical after reload": True}})
+    assert "| voice file | ± 6.00 | ± 0.00 | ± 0.000 | 0.900 | 4 of 2 voices |" in table
+    assert "the same samples" in table
+
+
+def test_one_pass_is_held_against_descent(
+    clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voice_data.score.score", _scored)
+    clips.config = replace(clips.config, rivals=2, oracle_steps=3, tuning_steps=2)
+    said: list[Take] = []
+
+    def speak(takes: Iterable[Take]) -> list[tuple[Take, Path]]:
+        some = list(takes)
+        said.extend(some)
+        return speak_takes(some, clips.voicer, tmp_path / "spoken", 0)
+
+    found = rivals(clips, ["abcabc"], tmp_path / "own", speak)
+    assert {take.way for take in said} == set(found["ways"])
+    assert len(said) == 4 * 2
+    own = [path for path in (tmp_path / "own").iterdir() if path.is_dir()]
+    assert {path.name for path in own} == {each.name for each in clips.speakers[:2]}
+    again, seconds = own_adapters(clips, clips.speakers[:2], tmp_path / "own")
+    assert seconds == found["ways"][OWN]["seconds"]
+    assert set(again) == {path.name for path in own}
+    found["ways"] |= {OWN: found["ways"][OWN] | {"similarity": 0.9},
+                      PASS: found["ways"][PASS] | {"similarity": 0.8}}  # fmt: skip
+    assert "own adapter, by descent | 0.900 |" in markdown({"rivals": found})
+
+
+class _Summary(NamedTuple):
+    mean: float
+
+
+class _Report(NamedTuple):
+    rows: list[Any]
+
+    def summary(self) -> dict[str, _Summary]:
+        values = {"consistency": 0.9, "similarity": 0.7, "similarity_ceiling": 0.8, "wer": 0.0}
+        return {name: _Summary(value) for name, value in values.items()}
+
+
+class _Liked(NamedTuple):
+    similarity: float
+
+
+def _scored(rows: Sequence[Row], metrics: Sequence[str]) -> _Report:
+    """A stand-in for the speaker encoder, which hears no speech in a hum."""
+    assert set(metrics) <= {"similarity", "wer"}
+    assert all(row.references for row in rows)
+    return _Report([_Liked(0.7) for _ in rows])

@@ -19,6 +19,7 @@ NEW = click.Path(path_type=Path)
 METRICS = (
     "similarity", "of_ceiling", "wer", "distillmos", "main",
     "gender", "pitch", "rate", "range", "brightness", "loudness",
+    "rivals", "variance", "blending", "speed",
 )  # fmt: skip
 FORMATS = ("safetensors", "safetensors-f16")
 
@@ -137,7 +138,7 @@ def train(
 @click.option("--texts", type=FILE, help="Sentences to say, one per line.")
 @click.option("--descriptions", type=FILE, help="JSON lines: text, language, tags.")
 @click.option("--metrics", "metrics", multiple=True, type=click.Choice(METRICS),
-              help="Print one of them; the report has all.")  # fmt: skip
+              help="Print one; the last four are measured only if asked for.")  # fmt: skip
 @_out("For the report and what was spoken.")
 @configured
 @seeded
@@ -151,9 +152,11 @@ def evaluate(
     from voice_hypernet import console
     from voice_hypernet.evaluate import EvaluateConfig
 
+    options |= {"hypernet": model, "parts": console.parts_of(metrics)}
     if config is None:
-        console.require({f"--{n}": options[n] for n in ("data", "voices", "texts", "out")})
-    settings = load(EvaluateConfig, config, overrides, {**options, "hypernet": model})
+        needed = ("out",) if metrics == ("speed",) else ("data", "voices", "texts", "out")
+        console.require({f"--{name}": options[name] for name in needed})
+    settings = load(EvaluateConfig, config, overrides, options)
     from voice_hypernet.judgement import evaluate as run
     from voice_hypernet.judgement import markdown
 

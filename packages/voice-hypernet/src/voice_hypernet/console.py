@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from voice_hypernet.voice import Voice
 
 
+_OWN_PARTS = ("rivals", "variance", "blending", "speed")
+"""Metrics that are a part of the report of their own."""
+
+
 def checked_texts(texts: Sequence[str]) -> tuple[str, ...]:
     """Descriptions that say something; torch and the encoder are not loaded for this.
 
@@ -145,9 +149,18 @@ def planned(config: TrainConfig) -> str:
     )
 
 
+def parts_of(metrics: Sequence[str]) -> str | None:
+    """The parts of a report that hold the metrics, in JSON; None stands for the usual ones."""
+    own = tuple(name for name in metrics if name in _OWN_PARTS)
+    rest = () if own and len(own) == len(metrics) else ("clips", "descriptions")
+    return json.dumps([*rest, *own]) if own else None
+
+
 def report_lines(report: Mapping[str, Any], metrics: Sequence[str]) -> list[str]:
-    """The figures ``metrics`` of every way in a report, a line for each way."""
-    lines = []
+    """The figures ``metrics`` of every way in a report, a line for each way, or their tables."""
+    from voice_hypernet.judgement import markdown
+
+    lines = [markdown({name: report[name]}) for name in metrics if name in _OWN_PARTS]
     for part in ("clips", "descriptions"):
         for way, row in report.get(part, {}).items():
             figures = [f"{name} {_figure(row[name])}" for name in metrics if name in row]

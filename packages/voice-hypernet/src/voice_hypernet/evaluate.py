@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -35,6 +35,10 @@ EVERYDAY = (
 """Sentences that describe no voice."""
 
 
+Part = Literal["clips", "descriptions", "rivals", "variance", "blending", "speed"]
+PARTS: tuple[Part, ...] = get_args(Part)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateConfig:
     """What to evaluate on.
@@ -43,12 +47,16 @@ class EvaluateConfig:
     that no model was trained on; ``descriptions`` JSON lines of ``text``, ``language`` and
     ``tags``, of which ``drawn`` are used, all if 0. ``clips`` recordings stand for a voice.
     ``strength`` is that of the voices, None the one that users get.
+
+    ``parts`` are the report's: voices from ``clips`` and from ``descriptions`` beside their
+    controls; ``rivals``, gradient descent on as many voices; ``variance`` of a voice over
+    ``steady_sentences``; ``blending`` of ``pairs``; ``speed``.
     """
 
-    data: str
-    voices: str
     out: str
-    texts: str
+    data: str = ""
+    voices: str = ""
+    texts: str = ""
     descriptions: str = ""
     hypernet: str = ""
     base: str = ""
@@ -57,14 +65,27 @@ class EvaluateConfig:
     clips: int = 4
     drawn: int = 0
     strength: float | None = None
+    parts: tuple[Part, ...] = ("clips", "descriptions")
+    rivals: int = 3
+    oracle_steps: int = 150
+    tuning_steps: int = 60
+    steady_sentences: int = 50
+    steady_voices: int = 2
+    pairs: int = 4
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("speakers", "sentences", "clips"):
+        for name in ("speakers", "sentences", "clips", "rivals", "oracle_steps", "tuning_steps",
+                     "steady_sentences", "steady_voices", "pairs"):  # fmt: skip
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"EvaluateConfig.{name} must be 1 or more, not {getattr(self, name)}"
                 )
+        if unknown := sorted(set(self.parts) - set(PARTS)) or not self.parts:
+            raise ValueError(f"EvaluateConfig.parts must be some of {PARTS}, not {unknown}")
+        for name in ("out", "data", "voices", "texts"):
+            if not getattr(self, name) and (name == "out" or set(self.parts) != {"speed"}):
+                raise ValueError(f"EvaluateConfig.{name} is empty: give it a value")
         if self.drawn < 0:
             raise ValueError(f"EvaluateConfig.drawn must be 0 or more, not {self.drawn}")
 
@@ -121,6 +142,9 @@ class Voicer:
 class Clips:
     """The takes about voices from recordings."""
 
+    compared = 8
+    """Recordings of a voice that what is made of it is compared with."""
+
     def __init__(self, voicer: Voicer, corpus: VoiceCorpus, config: EvaluateConfig) -> None:
         self.voicer, self.corpus, self.config = voicer, corpus, config
         unseen, known = _divided(corpus, voicer.hypernet)
@@ -139,16 +163,23 @@ class Clips:
 
     def references(self, speaker: Speaker) -> list[Path]:
         """Other recordings of the voice, to compare with."""
-        rest = speaker.clips[self.config.clips : self.config.clips + 8]
+        rest = speaker.clips[self.config.clips : self.config.clips + self.compared]
         return [self.corpus.data.audio_of(i) for i in rest]
+
+    def own(self, speaker: Speaker) -> np.ndarray:
+        """What the clips that stand for a voice sound like together, [X]."""
+        return mean_features(self.corpus.features, self.heard(speaker))
+
+    def named(self, name: str) -> Speaker:
+        """A speaker by name."""
+        return self.corpus.speakers[name]
 
     def takes(self, texts: Sequence[str]) -> Iterator[Take]:
         """Every way, for every held-out voice."""
-        features, make = self.corpus.features, self.voicer.make
+        make = self.voicer.make
         shared = make()
         for index, speaker in enumerate(self.speakers):
-            own = mean_features(features, self.heard(speaker))
-            other = mean_features(features, self.heard(self.speakers[index - 1]))
+            own, other = self.own(speaker), self.own(self.speakers[index - 1])
             prompt = self.voicer.model.condition([self.corpus.data[i] for i in self.heard(speaker)])
             ways: dict[str, tuple[Voice | None, Any]] = {
                 "clip": (make(clip=own), None),

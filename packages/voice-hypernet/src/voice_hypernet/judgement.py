@@ -7,12 +7,11 @@ import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from voice_data.describe.tags import SCALES
+from voice_hypernet import adherence
 from voice_hypernet.evaluate import (
     Clips,
     EvaluateConfig,
@@ -25,79 +24,132 @@ from voice_hypernet.evaluate import (
 )
 
 if TYPE_CHECKING:
-    from voice_data.describe import Measures
     from voice_data.score import Report
-
-JUDGED = ("gender", "pitch", "rate", "range", "brightness", "loudness")
 
 
 def evaluate(config: EvaluateConfig, *, voicer: Voicer | None = None, bar: Any = None) -> dict:
     """Speak, score and write ``report.json`` and ``report.md``; returns the report.
 
-    A second call speaks only what is missing. ``bar`` wraps the takes, to show progress.
+    A second call speaks only what is missing, and keeps those parts of the report that it does not
+    make. ``bar`` wraps the takes, to show progress.
 
     Raises:
         CorpusError, EncodedSetError, ArtefactError: if something cannot be read.
         ValueError: if there are too few held-out voices or no texts.
     """
-    from voice_data.encoded import EncodedSet
     from voice_data.storage import write_text
-    from voice_hypernet.corpus import VoiceCorpus
+    from voice_hypernet.speed import speed
 
-    voicer = voicer or load_voicer(config)
-    texts = _texts(config)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
-    report: dict[str, Any] = {"config": {"sentences": texts, "seed": config.seed}}
-    clips = Clips(voicer, VoiceCorpus(EncodedSet(config.data), config.voices), config)
-    spoken = speak_takes(clips.takes(texts), voicer, out / "clips", config.seed, bar)
-    report["clips"] = _likeness(spoken, clips)
-    if config.descriptions:
-        wanted = _drawn(read_descriptions(config.descriptions), config)
-        takes = described_takes(voicer, wanted, texts, config.seed)
-        spoken = speak_takes(takes, voicer, out / "descriptions", config.seed, bar)
-        report["descriptions"] = _adherence(spoken, wanted)
+    report: dict[str, Any] = {}
+    if set(config.parts) != {"speed"}:
+        voicer = voicer or load_voicer(config)
+        texts = _texts(config)
+        report["config"] = {
+            "sentences": texts, "seed": config.seed, "voices": voicer.fingerprint,
+        }  # fmt: skip
+        report |= _Session(config, voicer, bar).parts(texts)
+    if "speed" in config.parts:
+        report["speed"] = speed(config.hypernet)
+    report = _before(out / "report.json", report) | report
     write_text(out / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     write_text(out / "report.md", markdown(report))
     return report
 
 
+class _Session:
+    """One evaluation: what its parts share."""
+
+    def __init__(self, config: EvaluateConfig, voicer: Voicer, bar: Any) -> None:
+        from voice_data.encoded import EncodedSet
+        from voice_hypernet.corpus import VoiceCorpus
+
+        self.config, self.voicer, self.bar, self.out = config, voicer, bar, Path(config.out)
+        self.clips = Clips(voicer, VoiceCorpus(EncodedSet(config.data), config.voices), config)
+
+    def parts(self, texts: Sequence[str]) -> dict[str, Any]:
+        """The parts that the config names, but for speed."""
+        made = {
+            "clips": self._clips,
+            "descriptions": self._descriptions,
+            "rivals": self._rivals,
+            "variance": self._variance,
+            "blending": self._blending,
+        }
+        wanted = [name for name in made if name in self.config.parts]
+        if not self.config.descriptions and "descriptions" in wanted:
+            wanted.remove("descriptions")
+        return {name: made[name](texts) for name in wanted}
+
+    def _speak(self, takes: Iterable[Take], folder: str) -> list[tuple[Take, Path]]:
+        return speak_takes(takes, self.voicer, self.out / folder, self.config.seed, self.bar)
+
+    def _clips(self, texts: Sequence[str]) -> dict[str, Any]:
+        return _likeness(self._speak(self.clips.takes(texts), "clips"), self.clips)
+
+    def _descriptions(self, texts: Sequence[str]) -> dict[str, Any]:
+        wanted = _drawn(read_descriptions(self.config.descriptions), self.config)
+        takes = described_takes(self.voicer, wanted, texts, self.config.seed)
+        return adherence.adherence(self._speak(takes, "descriptions"), wanted)
+
+    def _rivals(self, texts: Sequence[str]) -> dict[str, Any]:
+        from voice_hypernet.rivals import rivals
+
+        speak = partial(self._speak, folder="rivals")
+        return rivals(self.clips, texts, self.out / "rivals" / "adapters", speak)
+
+    def _variance(self, texts: Sequence[str]) -> dict[str, Any]:
+        from voice_hypernet import steadiness
+
+        config, folder = self.config, self.out / "variance" / "voices"
+        many = _texts(replace(config, sentences=config.steady_sentences))
+        takes = steadiness.steady_takes(self.clips, many, config.steady_voices, folder)
+        found = steadiness.steadiness(self._speak(takes, "variance"), self.clips)
+        same = steadiness.reloaded(self.clips, texts[0], folder, config.seed)
+        return found | {"identical after reload": same}
+
+    def _blending(self, texts: Sequence[str]) -> dict[str, Any]:
+        from voice_hypernet.blending import blended_takes, blending
+
+        takes = blended_takes(self.clips, texts, self.config.pairs)
+        return blending(self._speak(takes, "blending"))
+
+
+def _before(path: Path, report: Mapping[str, Any]) -> dict[str, Any]:
+    """An earlier report of the same voices and sentences; speed alone does not say which."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if found.get("config") == report.get("config", found.get("config")) else {}
+
+
 def markdown(report: Mapping[str, Any]) -> str:
     """The tables of a report."""
+    from voice_hypernet import blending, rivals, speed, steadiness
+
+    tables = {
+        "clips": _clips_table,
+        "descriptions": adherence.table,
+        "rivals": rivals.table,
+        "variance": steadiness.table,
+        "blending": blending.table,
+        "speed": speed.table,
+    }
+    parts = [tables[name](report[name]) for name in tables if name in report]
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+
+
+def _clips_table(part: Mapping[str, Any]) -> list[str]:
     lines = ["| way | similarity | of the ceiling | WER | DistillMOS | sentences |",
              "|---|---|---|---|---|---|"]  # fmt: skip
-    for way, row in report["clips"].items():
+    for way, row in part.items():
         lines.append(
             f"| {way} | {row['similarity']:.3f} | {row['of_ceiling']:.3f} | {row['wer']:.1%} | "
             f"{row['distillmos']:.2f} | {row['sentences']} |"
         )
-    if "descriptions" in report:
-        names = [name for name in JUDGED if name in report["descriptions"]["description"]]
-        lines += ["", f"| way | {' | '.join(names)} | gender, pitch, rate | WER |",
-                  "|---" * (len(names) + 3) + "|"]  # fmt: skip
-        for way, row in report["descriptions"].items():
-            cells = [f"{row[n]['right']:.1%} of {row[n]['of']}" if n in row else "" for n in names]
-            lines.append(f"| {way} | {' | '.join(cells)} | {row['main']:.1%} | {row['wer']:.1%} |")
-    return "\n".join(lines) + "\n"
-
-
-def right(name: str, wanted: str, found: str) -> bool:
-    """Whether a measured tag is what was asked for.
-
-    Gender must be equal. On a scale the measured bin must lie on the side of the middle that was
-    asked for; where the middle was asked for, the middle or next to it.
-
-    >>> right("pitch", "low", "very low"), right("pitch", "low", "medium")
-    (True, False)
-    """
-    if name not in SCALES:
-        return wanted == found
-    if not found:
-        return False
-    values = SCALES[name].values
-    middle = values.index("neutral" if "neutral" in values else "medium")
-    asked, got = values.index(wanted) - middle, values.index(found) - middle
-    return abs(got) <= 1 if asked == 0 else asked * got > 0
+    return lines
 
 
 def speak_takes(
@@ -148,68 +200,6 @@ def _scored(report: Report) -> dict[str, Any]:
         "distillmos": summary["distillmos"].mean,
         "sentences": len(report.rows),
     }
-
-
-def _adherence(spoken: Sequence[tuple[Take, Path]], wanted: Sequence[Wanted]) -> dict[str, Any]:
-    from voice_data.score import Row, score
-
-    found: dict[str, Any] = {}
-    for way in dict.fromkeys(take.way for take, _ in spoken):
-        mine = [(take, path) for take, path in spoken if take.way == way]
-        rows = [Row(audio=path, text=take.text) for take, path in mine]
-        heard = _measured(mine)
-        found[way] = counts(heard, wanted) | {
-            "wer": score(rows, metrics=("wer",)).summary()["wer"].mean,
-            "by_language": {
-                language: counts(heard, wanted, language)["main"]
-                for language in sorted({each.language for each in wanted})
-            },
-        }
-    return found
-
-
-def _measured(spoken: Sequence[tuple[Take, Path]]) -> dict[int, Measures]:
-    from voice_data.audio import read
-    from voice_data.describe import measure
-    from voice_data.describe.measures import combine
-
-    parts: dict[int, list[Measures]] = {}
-    for take, path in spoken:
-        parts.setdefault(int(take.subject), []).append(measure(read(path), take.text))
-    return {index: combine(each) for index, each in parts.items()}
-
-
-def counts(
-    heard: Mapping[int, Measures], wanted: Sequence[Wanted], language: str = ""
-) -> dict[str, Any]:
-    """The share of what was asked for that is heard, by tag and over gender, pitch and rate.
-
-    ``heard`` are the measures by position in ``wanted``; ``language`` counts only its descriptions.
-    """
-    hits: dict[str, list[bool]] = {name: [] for name in JUDGED}
-    for index, measures in heard.items():
-        each = wanted[index]
-        if language and each.language != language:
-            continue
-        for name, value in each.tags.items():
-            said = "pitch" if name == "relative_pitch" else name
-            if said in hits:
-                hits[said].append(right(name, value, _found(name, measures, each)))
-    main = [hit for name in ("gender", "pitch", "rate") for hit in hits[name]]
-    rows = {n: {"right": float(np.mean(h)), "of": len(h)} for n, h in hits.items() if h}
-    return {**rows, "main": float(np.mean(main)) if main else 0.0}
-
-
-def _found(name: str, measures: Measures, wanted: Wanted) -> str:
-    """The measured tag; gender is the likelier one, relative pitch that within the one wanted."""
-    from voice_data.describe import tag
-
-    if name == "gender":
-        return measures.gender or ""
-    gender = wanted.tags.get("gender", "")
-    if name == "relative_pitch" and gender:
-        measures = replace(measures, gender=gender, gender_confidence=1.0)
-    return getattr(tag(measures), name)
 
 
 def _drawn(wanted: list[Wanted], config: EvaluateConfig) -> list[Wanted]:
