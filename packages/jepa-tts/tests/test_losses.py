@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from jepa_tts.audio_encoder import Gaussian
 from jepa_tts.losses import (
     SPECTRAL_SIZES,
+    deviation_loss,
     duration_loss,
     kl_loss,
     kl_weight,
@@ -53,6 +54,26 @@ def test_prediction_loss_is_the_mean_square_of_real_frames() -> None:
     a, b = torch.randn(2, 2, 5, 3)
     torch.testing.assert_close(prediction_loss(a, b, MASK), F.mse_loss(a[MASK], b[MASK]))
     assert float(prediction_loss(a, a, MASK)) == 0.0
+
+
+def test_deviation_loss_compares_how_much_real_frames_vary() -> None:
+    torch.manual_seed(0)
+    target, frames = torch.randn(2, 9, 3) * torch.tensor([1.0, 2.0, 0.1]), [9, 4]
+    mask = torch.arange(9) < torch.tensor(frames)[:, None]
+    predicted = (0.5 * target + 7.0).masked_fill(~mask[..., None], 99.0)
+    wrong = [
+        ((0.5 * row[:n].numpy().std(0)) ** 2).mean() for row, n in zip(target, frames, strict=True)
+    ]
+    found = float(deviation_loss(predicted, target, mask))
+    assert found == pytest.approx(np.average(wrong, weights=frames), rel=1e-3)
+    assert float(deviation_loss(target + 3.0, target, mask)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_deviation_of_what_never_varies_has_a_gradient() -> None:
+    still = torch.zeros(1, 5, 2, requires_grad=True)
+    deviation_loss(still, torch.randn(1, 5, 2), torch.ones(1, 5, dtype=torch.bool)).backward()
+    assert still.grad is not None
+    assert bool(still.grad.isfinite().all())
 
 
 def test_reconstruction_loss_is_l1() -> None:

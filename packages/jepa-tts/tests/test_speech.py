@@ -14,7 +14,7 @@ from jepa_tts.aligner import align
 from jepa_tts.checkpoint import load_model
 from jepa_tts.chorus import mels
 from jepa_tts.prompt import VoiceError
-from jepa_tts.speech import JepaSpeech, load
+from jepa_tts.speech import OWN_VOICE, JepaSpeech, load
 from jepa_tts.text_mel import TextMel, noised
 from jepa_tts.tts import JepaTTS
 from voice_data.audio import Audio
@@ -24,7 +24,7 @@ from voice_data.mel import log_mel
 from voice_data.speech import Encoded, SpeechModelError
 
 RATE = 24_000
-PARTS = {"mse", "stop", "duration", "mel"}
+PARTS = {"mse", "deviation", "stop", "duration", "mel"}
 
 
 def example(text: str, seconds: float, rate: int = RATE) -> Example:
@@ -276,6 +276,7 @@ def test_padding_does_not_change_the_loss(speech: JepaSpeech, clips: list[Encode
         alone = [speech.loss(speech.collate([clip])).parts for clip in clips]
     for name, lengths in (
         ("mse", [speech.length(clip) for clip in clips]),
+        ("deviation", [speech.length(clip) for clip in clips]),
         ("mel", [speech.length(clip) for clip in clips]),
         ("stop", [speech.length(clip) for clip in clips]),
         ("duration", [len(clip["ids"]) for clip in clips]),
@@ -327,8 +328,9 @@ def test_every_adapted_layer_learns_from_the_loss(
 def test_every_part_of_the_loss_moves_its_own_head(
     speech: JepaSpeech, clips: list[Encoded], part: str
 ) -> None:
-    head = {"mse": "predictor.latent_out", "stop": "predictor.stop_out",
-            "duration": "durations.out", "mel": "mel_decoder.refine"}[part]  # fmt: skip
+    head = {"mse": "predictor.latent_out", "deviation": "predictor.latent_out",
+            "stop": "predictor.stop_out", "duration": "durations.out",
+            "mel": "mel_decoder.refine"}[part]  # fmt: skip
     speech.loss(speech.collate(clips)).total.backward()
     gradient = speech.network.get_parameter(f"{head}.weight").grad
     assert gradient is not None
@@ -461,3 +463,14 @@ def test_training_folders_stay_loadable(speech: JepaSpeech, tmp_path: Path) -> N
     save_model(speech.network, tmp_path)
     for name, tensor in load_model(tmp_path).state_dict().items():
         assert torch.equal(tensor, speech.network.state_dict()[name])
+
+
+def test_saved_with_a_condition_it_speaks_in_it_untold(speech: JepaSpeech, tmp_path: Path) -> None:
+    condition = {"voice": torch.randn(speech.tts.config.width)}
+    speech.save_pretrained(tmp_path / "own", voice=condition)
+    made = JepaSpeech(JepaTTS.from_pretrained(tmp_path / "own"))
+    assert made.voices == (OWN_VOICE, *speech.voices)
+    told = made.speak("The same.", voice=OWN_VOICE, seed=1).samples
+    np.testing.assert_array_equal(made.speak("The same.", seed=1).samples, told)
+    vector = made.tts.voice_vector(None)[0]
+    torch.testing.assert_close(vector, condition["voice"], rtol=1e-3, atol=1e-3)

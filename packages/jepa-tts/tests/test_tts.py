@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -185,3 +186,72 @@ def test_speech_lasts_about_as_long_as_planned(tts: JepaTTS) -> None:
     assert abs(spoken - tts.planned_duration(text)) <= slack
     with pytest.raises(VoiceError, match="unknown voice"):
         tts.planned_duration(text, voice="nobody")
+
+
+def changes_of(tts: JepaTTS, seed: int = 0) -> list[tuple[str, np.ndarray]]:
+    """Something for two layers."""
+    rng = np.random.default_rng(seed)
+    state = tts.model.state_dict()
+    names = ("predictor.latent_out", "durations.out")
+    shapes = [tuple(state[f"{name}.weight"].shape) for name in names]
+    return [
+        (name, rng.normal(0, 0.1, shape).astype(np.float32))
+        for name, shape in zip(names, shapes, strict=True)
+    ]
+
+
+def test_what_is_added_is_spoken_by_narrator_and_networks_alike(
+    tts: JepaTTS, package: Path, tmp_path: Path
+) -> None:
+    changes = changes_of(tts)
+    first, second = (JepaTTS.from_pretrained(package) for _ in range(2))
+    opened = second.model.state_dict()["durations.out.weight"].clone()
+    before = first.speak("The same.", seed=2).samples
+    for each in (first, second):
+        each.add(iter(changes))
+    assert first.narrator is not None
+    after = first.speak("The same.", seed=2).samples
+    assert len(after) != len(before) or np.abs(after - before).max() > 1e-3
+    weights = first.narrator.weights.tensors
+    late, early = first.model.state_dict(), second.model.state_dict()
+    for name, change in changes:
+        key = f"{name}.weight"
+        np.testing.assert_array_equal(late[key].numpy(), early[key].numpy())
+        np.testing.assert_allclose(late[key].numpy(), weights[key], atol=1e-6)
+        assert change.any()
+    np.testing.assert_allclose(early["durations.out.weight"] - opened, changes[1][1], atol=1e-6)
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_a_change_for_another_model_changes_nothing(package: Path, touched: bool) -> None:
+    loaded = JepaTTS.from_pretrained(package)
+    if touched:
+        assert loaded.model
+    good = changes_of(JepaTTS.from_pretrained(package))
+    with pytest.raises(ValueError, match="no layer 'nothing'"):
+        loaded.add([*good, ("nothing", good[0][1])])
+    with pytest.raises(ValueError, match=r"'durations.out' is \[2, 2\] and its weight"):
+        loaded.add([*good, ("durations.out", np.zeros((2, 2), np.float32))])
+    fresh = JepaTTS.from_pretrained(package).model.state_dict()
+    for name, tensor in loaded.model.state_dict().items():
+        np.testing.assert_array_equal(tensor.numpy(), fresh[name].numpy())
+
+
+def test_a_model_saved_with_a_voice_speaks_in_it(tts: JepaTTS, tmp_path: Path) -> None:
+    voice = tts.export_voice(buzz(1.0), name="mine")
+    tts.save_pretrained(tmp_path / "mine", voice=voice)
+    made = JepaTTS.from_pretrained(tmp_path / "mine")
+    assert made.voices == ("mine", *tts.voices)
+    assert tts.voices == ("ada", "bert")
+    np.testing.assert_allclose(made.voice_vector(None)[0], voice.vector, rtol=1e-3, atol=1e-4)
+    for name in tts.voices:
+        np.testing.assert_allclose(
+            made.voice_vector(name), tts.voice_vector(name).detach(), rtol=1e-3, atol=1e-4
+        )
+    again = replace(voice, vector=-voice.vector, base_sha256=made.weights_sha256)
+    made.save_pretrained(tmp_path / "again", voice=again)
+    twice = JepaTTS.from_pretrained(tmp_path / "again")
+    assert twice.voices == made.voices
+    np.testing.assert_allclose(twice.voice_vector("mine")[0], -voice.vector, rtol=1e-3, atol=1e-4)
+    with pytest.raises(VoiceError, match="belongs to the model"):
+        made.save_pretrained(tmp_path / "other", voice=voice)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,15 +56,7 @@ def put_on(tts: JepaTTS, voice: Voice) -> Told | None:
     from jepa_tts.voice import Voice as Told
 
     voice.require(tts)  # pyright: ignore[reportArgumentType] # the hash and the rate are enough
-    if (narrator := tts.narrator) is None:
-        voice.merge(tts.model)
-    else:
-        tensors = dict(narrator.weights.tensors)
-        for name, change in voice.deltas():
-            tensors[f"{name}.weight"] = tensors[f"{name}.weight"] + change
-        weights = replace(narrator.weights, tensors=tensors)
-        options = {"precision": narrator.precision, "threads": narrator.threads}
-        tts.narrator = type(narrator)(weights, **options)
+    tts.add(voice.deltas())
     vector = voice.condition.get("voice")
     if vector is None:
         return None

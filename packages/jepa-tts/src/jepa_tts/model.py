@@ -6,7 +6,8 @@ D width.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,9 @@ from jepa_tts.mel_decoder import MelDecoder
 from jepa_tts.predictor import Prediction, Predictor
 from jepa_tts.text import DurationHead, TextEncoder
 from jepa_tts.voices import Voices
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Plan(NamedTuple):
@@ -97,6 +101,18 @@ class JepaModel(nn.Module):
             if bool((lengths <= frame + 1).all()):
                 break
         return torch.cat(frames, dim=1), lengths
+
+    def led_by(self, name: str, vector: np.ndarray) -> JepaModel:
+        """A copy whose first named voice is ``vector`` [D]; it takes the place of its namesake."""
+        others = [i for i, known in enumerate(self.config.speakers) if known != name]
+        names = (name, *(self.config.speakers[i] for i in others))
+        state = {key: value.detach().clone() for key, value in self.state_dict().items()}
+        table = state["voices.table.weight"]
+        state["voices.table.weight"] = torch.cat((torch.from_numpy(vector)[None].to(table),
+                                                  table[others]))  # fmt: skip
+        copy = JepaModel(replace(self.config, speakers=names)).to(table.device)
+        copy.load_state_dict(state)
+        return copy.train(self.training)
 
     def network_size(self) -> int:
         """Number of parameters."""

@@ -18,15 +18,14 @@ from jepa_tts.aligner import mismatches
 from jepa_tts.alphabet import PAD
 from jepa_tts.chorus import speak_together
 from jepa_tts.clip import LONGEST_FRAMES, encode_clip
-from jepa_tts.config import STRIDE
-from jepa_tts.losses import duration_loss, masked_mean, prediction_loss, stop_loss
 from jepa_tts.model import Plan
+from jepa_tts.objective import loss_of
 from jepa_tts.prompt import WINDOW_FRAMES, Voice
 from jepa_tts.rehearsal import cached, uncached
 from jepa_tts.script import sentences
 from jepa_tts.states import FromStates, speak
-from jepa_tts.text_mel import TextMel, noised
-from voice_data.speech import Loss, SpeechModelError, Trace
+from jepa_tts.text_mel import TextMel
+from voice_data.speech import SpeechModelError, Trace
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,18 +33,14 @@ if TYPE_CHECKING:
     from jepa_tts.tts import JepaTTS
     from voice_data.audio import Audio
     from voice_data.dataset import Example
-    from voice_data.speech import Condition, Encoded, Path
+    from voice_data.speech import Condition, Encoded, Loss, Path
 
-STOP_WEIGHT, DURATION_WEIGHT = 0.02, 0.3
-"""As the predictor was trained with, so that fine-tuning starts from a minimum."""
-MEL_WEIGHT = 0.2
-"""Of mels' nepers: a sixth of the whole loss of a new voice, so that the embeddings come first."""
-HISTORY_NOISE = 0.8
-"""In training: up to this many deviations of each latent dimension, as the predictor has known."""
 HEARD_WINDOWS = 64
 """Windows that a voice is heard from at once."""
 JUDGED_CLIPS = 8
 """Clips by which voices are compared when one is chosen for a speaker."""
+OWN_VOICE = "own"
+"""The name of the voice that a model is saved with."""
 
 
 class JepaSpeech(FromStates):
@@ -147,33 +142,13 @@ class JepaSpeech(FromStates):
         return TextMel.of(encoded, voices)
 
     def loss(self, batch: TextMel) -> Loss:
-        """Next-embedding error (under noise in training), stop head, durations and decoded mel.
-
-        The true embeddings are targets and are not trained. The mel decoder reads the predicted
-        ones, as in speech, so that it can learn what they lack.
-        """
+        """What :func:`jepa_tts.objective.loss_of` adds up."""
         ids = batch.ids.to(self.tts.device)
         return self.loss_of_states(batch, self.tts.model.text_encoder(ids))
 
     def loss_of_states(self, batch: TextMel, states: Tensor) -> Loss:
         """:meth:`loss` with states [B, N, D] in place of those of the batch's own texts."""
-        model, batch = self.tts.model, batch.to(self.tts.device)
-        plan = Plan(states, batch.ids != PAD, batch.voices, batch.durations, batch.frames)
-        mask = batch.mask
-        history = noised(batch.latents, mask, HISTORY_NOISE) if model.training else batch.latents
-        out = model.predict(plan, history)
-        log_durations = model.durations(plan.text, plan.voice, plan.mask)
-        wrong = (model.mel_decoder(out.latents, batch.frames) - batch.mel).abs().transpose(1, 2)
-        parts = {
-            "mse": prediction_loss(out.latents, batch.latents, mask),
-            "stop": stop_loss(out.stop, batch.frames, mask),
-            "duration": duration_loss(log_durations, batch.durations, plan.mask),
-            "mel": masked_mean(wrong, mask.repeat_interleave(STRIDE, dim=1)),
-        }
-        total = parts["mse"] + STOP_WEIGHT * parts["stop"]
-        total = total + DURATION_WEIGHT * parts["duration"] + MEL_WEIGHT * parts["mel"]
-        named = {name: float(value.detach()) for name, value in parts.items()}
-        return Loss(total=total, parts=named, positions=int(mask.sum()))
+        return loss_of(self.tts.model, batch.to(self.tts.device), states)
 
     @torch.no_grad()
     def trace(self, batch: TextMel, path: Path = "loss") -> Trace:
@@ -233,9 +208,15 @@ class JepaSpeech(FromStates):
         vector = self.tts.voice_vector(self._voice(voice))
         return speak(self.tts, states, vector, seed=_seed(seed))
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write model and vocoder as a folder that :func:`load` reads, merged adapters included."""
-        self.tts.save_pretrained(folder)
+    def save_pretrained(
+        self, folder: str | os.PathLike[str], *, voice: Condition | None = None
+    ) -> None:
+        """Write model and vocoder as a folder that :func:`load` reads, merged adapters included.
+
+        ``voice`` becomes its first voice, :data:`OWN_VOICE`, which speaks where none is asked for.
+        """
+        made = None if voice is None else self._as_voice(voice, OWN_VOICE)
+        self.tts.save_pretrained(folder, voice=made)
 
     def _require(self, encoded: Sequence[Encoded]) -> None:
         if not encoded:
@@ -275,8 +256,11 @@ class JepaSpeech(FromStates):
     def _voice(self, voice: str | Condition | None) -> str | Voice | None:
         if voice is None or isinstance(voice, str):
             return voice
-        vector = self._vector(voice).detach().numpy()
-        return Voice(name="condition", vector=vector, base_sha256=self.tts.weights_sha256)
+        return self._as_voice(voice, "condition")
+
+    def _as_voice(self, condition: Condition, name: str) -> Voice:
+        vector = self._vector(condition).detach().numpy()
+        return Voice(name=name, vector=vector, base_sha256=self.tts.weights_sha256)
 
 
 def load(path: str | os.PathLike[str] | None = None) -> JepaSpeech:

@@ -5,7 +5,7 @@ Letters: S samples, T latent frames, Z latent dimensions, D width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from jepa_tts import engine
 from jepa_tts.pack import load_package
 from jepa_tts.prompt import as_clip, encode, hear
 from jepa_tts.text import collate_text
+from jepa_tts.weights import check_change
 from voice_data.audio import Audio
 from voice_data.text import TextError, normalize
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from jepa_tts.model import JepaModel
     from jepa_tts.vocoder import Vocoder
+    from jepa_tts.weights import Change
 
 
 Clip = Audio | str | PathLike[str]
@@ -47,6 +49,21 @@ class Studio:
     def device(self) -> torch.device:
         """Where the model runs."""
         return self.model.predictor.start.device
+
+    @torch.no_grad()
+    def add(self, changes: Iterable[Change]) -> None:
+        """Add something to the weights of some layers.
+
+        Raises:
+            ValueError: naming a layer that the model lacks, or the shape; nothing is changed.
+        """
+        changes, weights = list(changes), dict(self.model.named_parameters())
+        for layer, change in changes:
+            weight = weights.get(f"{layer}.weight")
+            check_change(layer, change.shape, None if weight is None else weight.shape)
+        for layer, change in changes:
+            weight = weights[f"{layer}.weight"]
+            weight.add_(torch.from_numpy(change).to(weight))
 
     def spoken(
         self, sentences: Sequence[str], voice: np.ndarray, speed: float, seed: int

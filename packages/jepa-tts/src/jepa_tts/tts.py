@@ -6,7 +6,7 @@ Letters: S samples, D width.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,10 @@ import numpy as np
 
 from jepa_tts.catalogue import located
 from jepa_tts.narrator import Narrator, can_speak
+from jepa_tts.performers import Performers
 from jepa_tts.script import sentences
 from jepa_tts.voice import Voice, VoiceError, chosen
-from jepa_tts.weights import is_packed, read_weights
+from jepa_tts.weights import DEFAULT_CARD, is_packed, read_weights
 from voice_data.audio import Audio
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from jepa_tts.model import JepaModel
-    from jepa_tts.studio import Studio
     from jepa_tts.vocoder import Vocoder
+    from jepa_tts.weights import Change
     from voice_data.artefact import Provenance
 
 
@@ -47,9 +48,7 @@ class JepaTTS:
     ) -> None:
         from jepa_tts.studio import Studio
 
-        self._studio: Studio | None = Studio(model, vocoder)
-        self.narrator: Narrator | None = None
-        self._folders: tuple[Path, Path | None] = Path(), None
+        self._performers = Performers(Studio(model, vocoder))
         self.config = model.config
         self.provenance = provenance
         self._weights_sha256 = weights_sha256
@@ -81,51 +80,67 @@ class JepaTTS:
     @classmethod
     def _narrated(cls, narrator: Narrator, folders: tuple[Path, Path | None]) -> JepaTTS:
         tts = cls.__new__(cls)
-        tts._studio, tts.narrator, tts._folders = None, narrator, folders
+        tts._performers = Performers(narrator=narrator, folders=folders)
         tts.config = narrator.config
         tts.provenance = narrator.weights.provenance
         tts._weights_sha256 = narrator.weights.weights_sha256
         return tts
 
     @property
+    def narrator(self) -> Narrator | None:
+        """What speaks without torch, while the networks have not been touched."""
+        return self._performers.narrator
+
+    @property
     def model(self) -> JepaModel:
         """The network, in torch; from now on it is what speaks, for it may be changed."""
-        self.narrator = None
-        return self._networks.model
+        return self._performers.retire_narrator().model
 
     @property
     def vocoder(self) -> Vocoder:
         """The vocoder, in torch; from now on it is what speaks, for it may be changed."""
-        self.narrator = None
-        return self._networks.vocoder
+        return self._performers.retire_narrator().vocoder
+
+    def add(self, changes: Iterable[Change]) -> None:
+        """Add to the weights [O, I] of linear layers by name, for good, as merging an adapter does.
+
+        Raises:
+            ValueError: naming a layer that the model lacks, or the shape; nothing is changed.
+        """
+        self._performers.add(changes)
 
     def save_pretrained(
         self,
         folder: str | os.PathLike[str],
         *,
         provenance: Provenance | None = None,
-        card: str = "",
+        card: str = DEFAULT_CARD,
+        voice: Voice | None = None,
     ) -> str:
         """Write a folder that :meth:`from_pretrained` reads, in half precision; returns its hash.
 
+        ``voice`` becomes its first named voice, the one that speaks where none is asked for.
+
         Raises:
             ValueError: if there is no provenance, here or from loading.
+            VoiceError: if the voice is of another model.
             OSError: if the folder cannot be written.
         """
         from jepa_tts.pack import save_package
 
-        provenance = provenance or self.provenance
+        model, provenance = self._performers.studio.model, provenance or self.provenance
         if provenance is None:
             raise ValueError("save_pretrained needs a provenance: at least rate, mel and licence")
-        parts = self._networks.model, self._networks.vocoder
-        return save_package(*parts, Path(folder), card=card or _CARD, provenance=provenance)
+        if voice is not None:
+            voice.require(self.weights_sha256, self.config.width)
+            model = model.led_by(voice.name, voice.vector)
+        vocoder = self._performers.studio.vocoder
+        return save_package(model, vocoder, Path(folder), card=card, provenance=provenance)
 
     @property
     def device(self) -> torch.device:
         """Where the model runs."""
-        import torch
-
-        return torch.device("cpu") if self.narrator else self._networks.device
+        return self._performers.device
 
     def to(self, device: str | torch.device) -> JepaTTS:
         """Move model and vocoder; returns the same object."""
@@ -150,7 +165,7 @@ class JepaTTS:
         if not self._weights_sha256:
             from jepa_tts.checkpoint import hash_weights
 
-            self._weights_sha256 = hash_weights(self._networks.model)
+            self._weights_sha256 = hash_weights(self._performers.studio.model)
         return self._weights_sha256
 
     def speak(
@@ -198,7 +213,7 @@ class JepaTTS:
         script = sentences(text, language)
         vector = self._vector(voice, prompt)
         if self.narrator is None:
-            return self._networks.spoken(script, vector, speed, seed)
+            return self._performers.studio.spoken(script, vector, speed, seed)
         return self.narrator.spoken(script, vector, speed, seed, pieces=pieces)
 
     def reconstruct(self, audio: Audio | str | os.PathLike[str], *, seed: int = 0) -> Audio:
@@ -207,7 +222,7 @@ class JepaTTS:
         Raises:
             AudioError: if it holds no samples or more than five minutes.
         """
-        return self._networks.reconstruct(audio, seed)
+        return self._performers.studio.reconstruct(audio, seed)
 
     def predict(
         self,
@@ -227,7 +242,7 @@ class JepaTTS:
             TextError, VoiceError, AudioError: as :meth:`stream` and :meth:`reconstruct`.
         """
         vector = None if voice is None else self._vector(voice, None)
-        return self._networks.predict(text, audio, vector, seed, language)
+        return self._performers.studio.predict(text, audio, vector, seed, language)
 
     def export_voice(
         self,
@@ -268,17 +283,9 @@ class JepaTTS:
             TextError, VoiceError: as :meth:`stream`.
         """
         vector = self._vector(voice, None)
-        planner = self.narrator or self._networks
+        planner = self.narrator or self._performers.studio
         frames = sum(planner.planned(piece, vector) for piece in sentences(text, language))
         return frames / self.config.latent_rate
-
-    @property
-    def _networks(self) -> Studio:
-        if self._studio is None:
-            from jepa_tts.studio import Studio
-
-            self._studio = Studio.open(*self._folders)
-        return self._studio
 
     def _vector(
         self, voice: str | Voice | None, prompt: Audio | str | os.PathLike[str] | None
@@ -287,13 +294,6 @@ class JepaTTS:
         if prompt is not None:
             if voice is not None:
                 raise VoiceError("voice and prompt exclude each other: give one of them")
-            return self._networks.hear(prompt)
-        return chosen(voice, self.voices, self._named, self.weights_sha256, self.config.width)
-
-    def _named(self, index: int) -> np.ndarray:
-        if self.narrator:
-            return self.narrator.weights.tensors["voices.table.weight"][index]
-        return self._networks.model.voices.table.weight[index].detach().cpu().numpy()
-
-
-_CARD = "# A voice of jepa-tts\n\nSee config.json for data, licence and settings.\n"
+            return self._performers.studio.hear(prompt)
+        named = self._performers.named
+        return chosen(voice, self.voices, named, self.weights_sha256, self.config.width)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 MODEL_KIND, VOCODER_KIND, VOCODER_FOLDER = "jepa-tts", "vocoder", "vocoder"
 CODES, SCALES = ".codes", ".scales"
+DEFAULT_CARD = "# A voice of jepa-tts\n\nSee config.json for data, licence and settings.\n"
+Change = tuple[str, np.ndarray]
+"""The name of a linear layer, and what is added to its weight [O, I]."""
 C = TypeVar("C")
 
 
@@ -32,6 +35,34 @@ class Weights:
     sounds: Mapping[str, np.ndarray]
     weights_sha256: str
     provenance: Provenance
+
+    def plus(self, changes: Iterable[Change]) -> Weights:
+        """The same with something added to the weights of some layers.
+
+        Raises:
+            ValueError: naming a layer that the model lacks, or the shape.
+        """
+        tensors = dict(self.tensors)
+        for layer, change in changes:
+            name = f"{layer}.weight"
+            check_change(layer, change.shape, tensors[name].shape if name in tensors else None)
+            tensors[name] = tensors[name] + change.astype(np.float32)
+        return replace(self, tensors=tensors)
+
+
+def check_change(layer: str, change: tuple[int, ...], weight: tuple[int, ...] | None) -> None:
+    """Refuse a change that fits no weight of the model.
+
+    Raises:
+        ValueError: naming the layer and the shapes.
+    """
+    if weight is None:
+        raise ValueError(f"the model has no layer {layer!r}: the change is for another model")
+    if tuple(change) != tuple(weight):
+        raise ValueError(
+            f"the change of {layer!r} is {list(change)} and its weight {list(weight)}: "
+            "the change is for another model"
+        )
 
 
 def is_packed(folder: Path, vocoder: Path | None = None) -> bool:
