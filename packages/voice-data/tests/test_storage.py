@@ -14,6 +14,7 @@ from voice_data.storage import (
     inside,
     replacing,
     write_failure,
+    write_files,
     write_text,
 )
 
@@ -133,3 +134,40 @@ def test_symbolic_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     for path in ("a.wav", "up/secret.wav"):
         with pytest.raises(PathError, match=rf"{path}' leaves the data folder .*symbolic link"):
             inside(data, path)
+
+
+def test_files_of_a_folder_are_written_together(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    write_files(folder, {"a": b"1", "b": b"2"})
+    write_files(folder, {"a": b"3"}, without=("b", "nothing"))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a": b"3"}
+    assert [path.name for path in folder.parent.iterdir()] == ["folder"]
+
+
+def test_files_take_their_names_in_order_once_all_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renamed: list[str] = []
+    replace = Path.replace
+
+    def watched(path: Path, target: Path) -> Path:
+        assert len(list(tmp_path.glob(".*.partial*"))) == 3 - len(renamed)
+        renamed.append(Path(target).name)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    write_files(tmp_path, {"c": b"1", "a": b"2", "b": b"3"})
+    assert renamed == ["c", "a", "b"]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_no_file_changes_when_one_cannot_be_written(tmp_path: Path, there: bool) -> None:
+    folder = tmp_path / "folder"
+    if there:
+        write_files(folder, {"a": b"old"})
+    with pytest.raises(OSError, match=r"too long.*folder") as caught:
+        write_files(folder, {"a": b"new", "x" * 300: b"", "b": b"new"})
+    assert caught.value.errno == errno.ENAMETOOLONG
+    found = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == ({"a": b"old"} if there else {})
+    assert folder.exists() == there

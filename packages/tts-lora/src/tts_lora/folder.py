@@ -8,10 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
-import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tts_lora.card import CONDITION, CONFIG, VOICE, WEIGHTS, VoiceCard
 from tts_lora.settings import AdapterSettings
 from tts_lora.targets import AdapterError, adaptable, lora_shapes, near
-from voice_data.storage import replacing, write_failure
+from voice_data.storage import write_files
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -180,7 +177,8 @@ def write_adapter(
         files[CONDITION] = _serialized(adapter.condition)
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     card = replace(adapter.card, files=hashes)
-    _write(Path(folder), {VOICE: card.to_json().encode(), **files})
+    without = () if CONDITION in files else (CONDITION,)
+    write_files(folder, {**files, VOICE: card.to_json().encode()}, without=without)
     return replace(adapter, card=card)
 
 
@@ -262,27 +260,3 @@ def _serialized(tensors: Mapping[str, Tensor]) -> bytes:
         return save(plain, {"format": "pt"})
     except (RuntimeError, ValueError, AttributeError) as error:
         raise AdapterError(f"the tensors cannot be stored as safetensors: {error}") from error
-
-
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    if folder.is_dir():
-        _replace_files(folder, files)
-        if CONDITION not in files:
-            (folder / CONDITION).unlink(missing_ok=True)
-        return
-    temporary = folder.with_name(f".{secrets.token_hex(8)}.partial")
-    try:
-        temporary.mkdir(parents=True)
-        _replace_files(temporary, files)
-        temporary.rename(folder)
-    except OSError as error:
-        raise write_failure(folder, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Every file is on the disk before the first takes its name, and ``voice.json`` is the last."""
-    with ExitStack() as stack:
-        for name, data in files.items():
-            stack.enter_context(replacing(folder / name)).write_bytes(data)

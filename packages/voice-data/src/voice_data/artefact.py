@@ -9,16 +9,13 @@ import hashlib
 import json
 import os
 import re
-import secrets
-import shutil
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from voice_data.config import ConfigError, from_mapping
-from voice_data.storage import file_sha256, replacing, write_failure
+from voice_data.storage import file_sha256, write_files
 
 FORMAT = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
@@ -127,11 +124,8 @@ def save_artefact(
     weights = _serialized(tensors, {_DESCRIPTION: _description_hash(description)})
     digest = hashlib.sha256(weights).hexdigest()
     text = json.dumps({**description, "weights_sha256": digest}, indent=2, ensure_ascii=False)
-    files = {WEIGHTS: weights, CONFIG: f"{text}\n".encode(), CARD: card.encode()}
-    if folder.is_dir():
-        _replace_files(folder, files)
-    else:
-        _create_folder(folder, files)
+    files = {CARD: card.encode(), CONFIG: f"{text}\n".encode(), WEIGHTS: weights}
+    write_files(folder, files)
     return digest
 
 
@@ -205,27 +199,6 @@ def _serialized(tensors: Mapping[str, Any], metadata: dict[str, str]) -> bytes:
         return save_torch(plain, metadata)
     except (RuntimeError, AttributeError, ValueError) as error:
         raise ArtefactError(f"the tensors cannot be stored as safetensors: {error}") from error
-
-
-def _replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Every file is on the disk before the first takes its name, so a full disk changes nothing."""
-    with ExitStack() as stack:
-        for name, data in files.items():
-            stack.enter_context(replacing(folder / name)).write_bytes(data)
-
-
-def _create_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    temporary = folder.with_name(f".{secrets.token_hex(8)}.partial")
-    try:
-        temporary.mkdir(parents=True)
-        _replace_files(temporary, files)
-        temporary.rename(folder)
-    except OSError as error:
-        if error.strerror and error.strerror.startswith("cannot write"):
-            raise OSError(error.errno, error.strerror, os.fspath(folder)) from None
-        raise write_failure(folder, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -6,8 +6,9 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 _REMEDIES = {
@@ -22,6 +23,7 @@ _REMEDIES = {
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
 }
 _CHUNK_BYTES = 1 << 20
+_CANNOT_WRITE = "cannot write the file"
 
 
 class PathError(ValueError):
@@ -35,7 +37,7 @@ def write_failure(path: str | os.PathLike[str], error: OSError) -> OSError:
     True
     """
     reason = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
-    return OSError(error.errno or errno.EIO, f"cannot write the file, {reason}", os.fspath(path))
+    return OSError(error.errno or errno.EIO, f"{_CANNOT_WRITE}, {reason}", os.fspath(path))
 
 
 @contextmanager
@@ -77,6 +79,36 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
+
+
+def write_files(
+    folder: str | os.PathLike[str], files: Mapping[str, bytes], *, without: Iterable[str] = ()
+) -> None:
+    """Write files into a folder, all or none of them; a new folder appears when it is whole.
+
+    Every file is on the disk before the first takes its name. They take them in the order given, so
+    what describes the others should stand last. Files named ``without`` are removed.
+
+    Raises:
+        OSError: if the disk is full or the folder cannot be written; the message says what to do.
+    """
+    folder = Path(folder)
+    if folder.is_dir():
+        _replace_files(folder, files)
+        for name in without:
+            (folder / name).unlink(missing_ok=True)
+        return
+    temporary = folder.with_name(f".{secrets.token_hex(8)}.partial")
+    try:
+        temporary.mkdir(parents=True)
+        _replace_files(temporary, files)
+        temporary.rename(folder)
+    except OSError as error:
+        if error.strerror and error.strerror.startswith(_CANNOT_WRITE):
+            raise OSError(error.errno, error.strerror, os.fspath(folder)) from None
+        raise write_failure(folder, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
@@ -128,6 +160,12 @@ def inside(folder: str | os.PathLike[str], path: str) -> Path:
             f"link to {os.fspath(target)!r}: copy the file into the folder"
         )
     return Path(folder) / path
+
+
+def _replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    with ExitStack() as stack:  # it ends the other way round
+        for name in reversed(list(files)):
+            stack.enter_context(replacing(folder / name)).write_bytes(files[name])
 
 
 def _check_target(target: Path, overwrite: bool) -> None:

@@ -9,10 +9,7 @@ import hashlib
 import json
 import math
 import os
-import secrets
-import shutil
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +18,7 @@ import numpy as np
 
 from voice_data.artefact import ArtefactError, Provenance
 from voice_data.config import ConfigError, from_mapping
-from voice_data.storage import replacing, write_failure
+from voice_data.storage import write_files
 from voice_hypernet.targets import Group, kind_of
 from voice_hypernet.trunk import Factors
 from voice_hypernet.voice import Origin, Voice, VoiceError
@@ -62,7 +59,9 @@ def write_voice(folder: str | os.PathLike[str], voice: Voice, *, half: bool = Fa
         files[CONDITION] = save(told, {"format": "pt"})
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     card = _card(voice, hashes)
-    _write(Path(folder), {**files, CARD: _json({**card, "sha256": _digest(card)})})
+    without = () if told else (CONDITION,)
+    described = {**files, CARD: _json({**card, "sha256": _digest(card)})}
+    write_files(folder, described, without=without)
     return hashes[WEIGHTS]
 
 
@@ -248,28 +247,3 @@ def _digest(card: Mapping[str, Any]) -> str:
 
 def _json(values: Mapping[str, Any]) -> bytes:
     return (json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    if folder.is_dir():
-        _replace_files(folder, files)
-        if CONDITION not in files:
-            (folder / CONDITION).unlink(missing_ok=True)
-        return
-    temporary = folder.with_name(f".{secrets.token_hex(8)}.partial")
-    try:
-        temporary.mkdir(parents=True)
-        _replace_files(temporary, files)
-        temporary.rename(folder)
-    except OSError as error:
-        raise write_failure(folder, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Every file is on the disk before the first takes its name, and the card is the last."""
-    order = sorted(files, key=lambda name: name != CARD)  # an ExitStack ends the other way round
-    with ExitStack() as stack:
-        for name in order:
-            stack.enter_context(replacing(folder / name)).write_bytes(files[name])
