@@ -29,9 +29,9 @@
         --projector embeddings=runs/embeddings --projector random=runs/random
 
 The sentences of heldout.txt were never trained on, by the projector or by jepa-tts. A homograph
-counts as right if the sound comes closer to the same sentence with the word respelled as it should
-sound than to the one respelled the other way; how often that judge is right itself is measured too,
-on sentences in another voice whose pronunciation is known.
+counts as right if jepa-tts's own training loss finds that the sound goes better with the word
+respelled as it should sound than respelled the other way; how often that judge is right itself is
+measured too, on sentences in another voice whose pronunciation is known.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def evaluate(
         metrics=metrics, llm=llm, voice=voice, threads=threads, on_system=tell_system,
     )  # fmt: skip
     model = require_states(load_speech_model("jepa-tts"), "jepa-tts")
-    judge = check_judge(model, read_homographs(homographs), (voice, judged_by))
+    judge = check_judge(model, read_homographs(homographs), judged_by)
     whole = Comparison(systems=(*found.systems, judge))
     result = {"settings": settings, **whole.to_dict(), "table": "\n".join(whole.lines())}
     write_text(out / "result.json", json.dumps(result, indent=1) + "\n")

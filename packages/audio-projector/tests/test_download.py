@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import huggingface_hub
 import pytest
+from huggingface_hub.errors import HFValidationError
 
 from audio_projector import download as module
 from audio_projector.download import DownloadError, available, download
@@ -47,6 +49,29 @@ def test_without_the_network_it_says_what_there_is(
     with pytest.raises(DownloadError, match=r"cannot be fetched \(no route\).*tiny\.gguf"):
         download("owner/name")
     assert [each.bytes for each in available()][-1] == 7
+
+
+@pytest.mark.parametrize(
+    "error", [httpx.ConnectError("no route"), HFValidationError("no such id"), OSError("disk full")]
+)
+def test_what_the_hub_raises_is_one_line(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any, **options: Any) -> str:
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    with pytest.raises(DownloadError, match=str(error)):
+        download("owner/name")
+
+
+def test_a_mistake_in_the_code_is_not_called_a_failed_download(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*args: Any, **options: Any) -> str:
+        raise TypeError("a mistake")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    with pytest.raises(TypeError, match="a mistake"):
+        download("owner/name")
 
 
 def test_a_card_without_a_licence_says_so(tmp_path: Path) -> None:

@@ -42,8 +42,9 @@ def test_every_system_and_the_text_path_say_the_same(bridge: Bridge, tmp_path: P
 
 
 def test_the_judge_is_judged(hum: Hum) -> None:
-    found = check_judge(hum, ITEMS, ("low", "low"))
+    found = check_judge(hum, ITEMS, "low")
     assert (found.system, found.homographs) == ("listener", 1.0)
+    assert set(found.by_word) == {"read", "lead"}
 
 
 def test_quality_comes_from_voice_data(

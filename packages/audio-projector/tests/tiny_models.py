@@ -150,8 +150,12 @@ class Hum:
         yield self.speak(text, voice=voice, seed=seed)
 
     def encode(self, example: Example) -> Encoded:
-        level = float(np.abs(example.audio.samples).mean())
-        return {"level": torch.tensor([level, level])}
+        loud = torch.from_numpy(np.abs(example.audio.samples))
+        with torch.no_grad():
+            states = self.text_states([normalize(example.utterance.text)])[0]
+            wanted = self.network["out"](states)[:, 0].sigmoid()
+        heard = loud[: len(loud) // 160 * 160].view(-1, 160).mean(1)
+        return {"level": loud.mean().expand(2), "heard": heard, "wanted": wanted}
 
     def length(self, encoded: Encoded) -> int:
         return 3
@@ -162,10 +166,21 @@ class Hum:
     def collate(
         self, encoded: Sequence[Encoded], conditions: Sequence[Condition] | None = None
     ) -> Any:
-        return {"level": torch.stack([each["level"] for each in encoded])}
+        return {
+            "level": torch.stack([each["level"] for each in encoded]),
+            "pairs": [(e["heard"], e["wanted"]) for e in encoded if "heard" in e],
+        }
 
     def loss(self, batch: Any) -> Loss:
-        raise NotImplementedError
+        """How loud each byte is against how loud it should be, whatever the whole's loudness."""
+        apart = []
+        for heard, wanted in batch["pairs"]:
+            one, two = heard / heard.mean(), wanted / wanted.mean()
+            shared = min(len(one), len(two))
+            gap = (one[:shared] - two[:shared]).abs().mean()
+            apart.append(gap + 0.01 * abs(len(one) - len(two)))
+        total = torch.stack(apart).mean()
+        return Loss(total=total, parts={"gap": float(total)}, positions=len(apart))
 
     def trace(self, batch: Any, path: str = "loss") -> Trace:
         raise NotImplementedError

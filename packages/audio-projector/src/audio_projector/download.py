@@ -60,12 +60,21 @@ def download(model: str, *, revision: str | None = None, file: str = "") -> Fetc
     patterns = [file, "*.json", "*.md", "LICENSE*"] if file else list(PATTERNS)
     try:
         folder = Path(snapshot_download(model, revision=revision, allow_patterns=patterns))
-    except Exception as error:
+    except (OSError, ValueError, *_http_errors()) as error:
         names = ", ".join(each.model for each in available()) or "nothing"
         raise DownloadError(
             f"{model} cannot be fetched ({_first_line(error)}); offline there is: {names}"
         ) from error
     return _described(model, folder, _licence(folder))
+
+
+def _http_errors() -> tuple[type[Exception], ...]:
+    """What a connection may raise under huggingface_hub, besides an OSError."""
+    try:
+        from httpx import HTTPError
+    except ImportError:  # an older hub goes through requests, whose errors are OSErrors
+        return ()
+    return (HTTPError,)
 
 
 def _described(model: str, folder: Path, licence: str) -> Fetched:

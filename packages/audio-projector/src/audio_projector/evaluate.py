@@ -6,7 +6,7 @@ Every system says the same held-out sentences and homographs in the same voice i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TEXT = "text"
 """The name of the speech model's own text path among the systems."""
 LISTENER = "listener"
-"""And of the check on the judge: references in another voice, which it should get right."""
+"""And of the check on the judge: sentences whose pronunciation is known."""
 Speaker = Callable[[str], "Audio"]
 
 
@@ -103,33 +103,27 @@ def evaluate(bridges: Mapping[str, Bridge], task: Task, out: Path) -> Iterator[S
     model = next(iter(bridges.values())).model
     voice = task.voice or None
     own = partial(model.speak, voice=voice, seed=task.seed)
-    references = [
-        (own(item.spelled(item.right)), own(item.spelled(item.wrong))) for item in task.homographs
-    ]
     for name, bridge in bridges.items():
         speaker = partial(bridge.speak, voice=voice, seed=task.seed)
         parameters = bridge.projector.size()
-        yield _scored(name, parameters, speaker, task, references, out)
-    yield _scored(TEXT, 0, own, task, references, out)
+        yield _scored(name, parameters, speaker, task, model, out)
+    yield _scored(TEXT, 0, own, task, model, out)
 
 
 def check_judge(
-    model: StatesModel, homographs: Sequence[Homograph], voices: tuple[str, str], seed: int = 1
+    model: StatesModel, homographs: Sequence[Homograph], voice: str, seed: int = 1
 ) -> Scores:
     """How often the judge names the pronunciation that was really said.
 
-    The sentences are said with the right spelling by the second voice, which nothing told it, and
-    compared with both spellings by the first.
+    Every sentence is said in a voice with both spellings by turns, so that a judge that always
+    names the same one is right half of the time.
     """
-    first, second = voices
     verdicts = []
-    for item in homographs:
-        good, bad = (
-            model.speak(item.spelled(spelling), voice=first, seed=0)
-            for spelling in (item.right, item.wrong)
-        )
-        said = model.speak(item.spelled(item.right), voice=second, seed=seed)
-        verdicts.append(judge(item, said, good, bad))
+    for number, item in enumerate(homographs):
+        if number % 2:
+            item = replace(item, right=item.wrong, wrong=item.right)
+        said = model.speak(item.spelled(item.right), voice=voice, seed=seed)
+        verdicts.append(judge(item, said, model))
     return Scores(system=LISTENER, **_homographs(verdicts))
 
 
@@ -138,17 +132,17 @@ def _scored(
     parameters: int,
     speaker: Speaker,
     task: Task,
-    references: Sequence[tuple[Audio, Audio]],
+    model: StatesModel,
     out: Path,
 ) -> Scores:
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)
     quality = _quality(speaker, task, folder) if task.sentences else {}
     verdicts = []
-    for number, (item, pair) in enumerate(zip(task.homographs, references, strict=True)):
+    for number, item in enumerate(task.homographs):
         audio = speaker(item.text)
         write(folder / f"homograph-{number:03d}.wav", audio)
-        verdicts.append(judge(item, audio, *pair))
+        verdicts.append(judge(item, audio, model))
     return Scores(system=name, parameters=parameters, quality=quality, **_homographs(verdicts))
 
 
