@@ -45,6 +45,14 @@ def test_figures_pictures_and_sounds_are_read_back(tmp_path: Path) -> None:
     assert row == {"step": 1, "part": "train", "loss": 0.5}
 
 
+def test_a_loud_sound_is_clipped_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RunLog(tmp_path, 0, extra=EXTRA) as log:
+        log.sound(1, "loud", Audio(np.full(4000, 2.0, np.float32), 24_000))
+    assert capsys.readouterr().out == ""
+
+
 def test_what_lies_beyond_the_resumed_step_is_dropped(tmp_path: Path) -> None:
     with RunLog(tmp_path, 0, extra=EXTRA) as log:
         for step in (1, 2, 3):
