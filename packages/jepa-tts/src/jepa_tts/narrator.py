@@ -5,14 +5,14 @@ Letters: N bytes, T latent frames, Z latent dimensions, D width, H heads, d = D 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from functools import cached_property
-from itertools import islice
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jepa_tts.ahead import ahead
 from jepa_tts.alphabet import to_bytes
 from jepa_tts.config import CROSS_EVERY, STRIDE
 from jepa_tts.int8 import linear
@@ -38,6 +38,10 @@ FIRST_PIECE = 12
 one before it, up to the longest.
 """
 LONGEST_PIECE = 96
+EVEN_PIECE = 48
+"""Latent frames of the pieces that are made to sound beside the prediction of later ones."""
+END = np.empty(0, np.float32)
+"""Stands after the last latent of a sentence."""
 
 
 def can_speak(weights: Weights) -> bool:
@@ -51,8 +55,8 @@ class Narrator:
     """A checkpoint ready to speak: graphs are built when they are first needed.
 
     ``precision`` "int8" is fastest, "float32" is equal to torch to rounding. With more than one of
-    ``threads`` (by default, where there is more than one core) a sentence is predicted while the
-    one before it is made to sound.
+    ``threads`` (by default, where there is more than one core) what is predicted is made to sound
+    while the rest is predicted.
     """
 
     def __init__(
@@ -104,36 +108,43 @@ class Narrator:
         """Each sentence in the ``voice`` [D]; with ``pieces`` in parts, which joined are the same
         samples, each as soon as it is made.
         """
-        noise, rate = Noise(seed), self.config.mel.sample_rate
-        if pieces:
-            for sentence in sentences:
-                latents = self.latents(self.score(sentence, voice, speed))
-                yield from (Audio(part, rate) for part in self._parts(latents, noise))
-            return
+        script, noise, rate = list(sentences), Noise(seed), self.config.mel.sample_rate
+        predicted = self._predicted(script, voice, speed)
+        if self.threads > 1:
+            predicted = ahead(predicted)
+        for _ in script:
+            latents = takewhile(lambda latent: latent is not END, predicted)
+            if pieces:
+                yield from (Audio(part, rate) for part in self._parts(latents, noise, FIRST_PIECE))
+            elif self.threads > 1:
+                parts = self._parts(latents, noise, EVEN_PIECE, growth=1)
+                yield Audio(np.concatenate(list(parts)), rate)
+            else:
+                yield Audio(self.sound(np.stack(list(latents)), noise), rate)
 
-        def predicted(sentence: str) -> np.ndarray:
-            return np.stack(list(self.latents(self.score(sentence, voice, speed))))
-
-        script = list(sentences)
-        several = self.threads > 1 and len(script) > 1
-        ahead = _one_ahead(predicted, script) if several else map(predicted, script)
-        for latents in ahead:
-            yield Audio(self.sound(latents, noise), rate)
+    def _predicted(
+        self, script: Iterable[str], voice: np.ndarray, speed: float
+    ) -> Iterator[np.ndarray]:
+        for sentence in script:
+            yield from self.latents(self.score(sentence, voice, speed))
+            yield END
 
     def sound(self, latents: np.ndarray, noise: Noise) -> np.ndarray:
         """Latents [T, Z] -> samples [S]."""
         wave = Waveform(self.weights.vocoder, noise)
         return self._piece(latents, 0, len(latents), wave, last=True)
 
-    def _parts(self, latents: Iterable[np.ndarray], noise: Noise) -> Iterator[np.ndarray]:
+    def _parts(
+        self, latents: Iterable[np.ndarray], noise: Noise, size: int, growth: int = 2
+    ) -> Iterator[np.ndarray]:
         wave = Waveform(self.weights.vocoder, noise)
         made: list[np.ndarray] = []
-        done, size = 0, FIRST_PIECE
+        done = 0
         for latent in latents:
             made.append(latent)
             if len(made) == done + size + self.halo:
                 yield self._piece(made, done, done + size, wave, last=False)
-                done, size = done + size, min(2 * size, LONGEST_PIECE)
+                done, size = done + size, min(growth * size, LONGEST_PIECE)
         yield self._piece(made, done, len(made), wave, last=True)
 
     def _piece(
@@ -194,16 +205,3 @@ class Narrator:
             linear(self.precision, many=True),
         )
         return graph.session()
-
-
-def _one_ahead(
-    function: Callable[[str], np.ndarray], values: Iterable[str]
-) -> Iterator[np.ndarray]:
-    """``map``, with the next value at work in another thread while the caller uses this one."""
-    rest = iter(values)
-    with ThreadPoolExecutor(1) as pool:
-        following = [pool.submit(function, value) for value in islice(rest, 1)]
-        while following:
-            made = following[0].result()
-            following = [pool.submit(function, value) for value in islice(rest, 1)]
-            yield made

@@ -70,7 +70,8 @@ class RunLog:
         for writer in writers:
             for number, (text, audio) in enumerate(spoken):
                 writer.add_text(f"spoken/{number}", text, step)
-                writer.add_audio(f"spoken/{number}", audio.samples[None], step, audio.rate)
+                samples = audio.samples[None].clip(-1.0, 1.0)
+                writer.add_audio(f"spoken/{number}", samples, step, audio.rate)
                 if (picture := mel_image(audio)) is not None:
                     writer.add_image(f"mel/{number}", picture, step)
             writer.flush()
