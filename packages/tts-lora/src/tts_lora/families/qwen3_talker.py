@@ -25,6 +25,11 @@ ROLE, CLOSING = 3, 5
 RESERVED = 1024
 """The last of the first codes are marks, of which only that of the end may be said."""
 
+_LANGUAGES = {
+    "zh": "chinese", "en": "english", "ja": "japanese", "ko": "korean", "de": "german",
+    "fr": "french", "ru": "russian", "pt": "portuguese", "es": "spanish", "it": "italian",
+}  # fmt: skip
+
 Choose = Callable[["Tensor", int], int]
 """The code to say, from logits [V or W], and which of the frame's codes it is."""
 
@@ -57,9 +62,16 @@ class Step:
     codes: list[int]
 
 
+def language_code(network: Any, tag: str) -> int:
+    """The mark of a language such as ``en-GB``, -1 where the checkpoint knows none."""
+    codes = network.config.talker_config.codec_language_id or {}
+    name = tag.lower().replace("_", "-").split("-")[0]
+    return codes.get(_LANGUAGES.get(name, name), -1)
+
+
 def prompt(talker: Any, config: Any, row: Mapping[str, Tensor]) -> Prompt:
     """The prompt of ``generate`` for a ``row``: ``ids`` [N] with role and closing, ``speaker`` [D]
-    (empty: none), and ``language``, a code or -1.
+    (empty: none), and ``language``, a code or -1; ``states`` [N, D], if given, replace the text.
     """
     import torch
 
@@ -84,7 +96,8 @@ def prompt(talker: Any, config: Any, row: Mapping[str, Tensor]) -> Prompt:
         tags.append(row["speaker"][None].to(begin.dtype))
     tags.append(said(codec.codec_pad_id, codec.codec_bos_id))
     tag = torch.cat(tags)  # [P - ROLE, D]
-    text = torch.cat([read(row["ids"][ROLE:-CLOSING]), end])
+    told = row["states"] if "states" in row else read(row["ids"][ROLE:-CLOSING])
+    text = torch.cat([told, end])
     beside = torch.cat([pad.expand(len(tag) - 2, -1), begin, text[:1]])
     start = torch.cat([read(row["ids"][:ROLE]), beside + tag])
     return Prompt(start=start, text=text[1:], pad=pad)
@@ -187,11 +200,14 @@ def _others(talker: Any, hidden: Tensor, codes: list[int], cached: bool) -> Iter
 def row_of(batch: Mapping[str, Tensor], index: int) -> dict[str, Tensor]:
     """One row's prompt without padding."""
     length = int(batch["text_mask"][index].sum())
-    return {
+    row = {
         "ids": batch["ids"][index, :length],
         "speaker": batch["speaker"][index],
         "language": batch["language"][index],
     }
+    if "states" in batch:
+        row["states"] = batch["states"][index, : length - ROLE - CLOSING]
+    return row
 
 
 def chooser(codec: Any, first: SamplingConfig, others: SamplingConfig) -> Choose:

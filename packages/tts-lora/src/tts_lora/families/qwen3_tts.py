@@ -6,8 +6,6 @@ is imported before a model is loaded. Letters as in :mod:`tts_lora.families.qwen
 
 from __future__ import annotations
 
-import inspect
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path as File
@@ -15,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from tts_lora.families.clip import check_clip
 from tts_lora.families.family import Family, loss_of
-from tts_lora.families.qwen3_talker import CLOSING, ROLE, chooser, follow, steps, teach
+from tts_lora.families.qwen3_folder import write
+from tts_lora.families.qwen3_states import FromStates, StatesAt, states_at
+from tts_lora.families.qwen3_talker import (
+    CLOSING,
+    ROLE,
+    chooser,
+    follow,
+    language_code,
+    steps,
+    teach,
+)  # fmt: skip
 from tts_lora.families.sampling import SamplingConfig
 from tts_lora.families.weights import evaluating
 from voice_data.speech import Condition, Encoded, Loss, Path, SpeechModelError, Trace
@@ -36,14 +44,10 @@ FRAMES_PER_TOKEN, LEAST_FRAMES = 20, 40
 _log = logging.getLogger(__name__)
 _ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 _FEED_FORWARD = ("gate_proj", "up_proj", "down_proj")
-_LANGUAGES = {
-    "zh": "chinese", "en": "english", "ja": "japanese", "ko": "korean", "de": "german",
-    "fr": "french", "ru": "russian", "pt": "portuguese", "es": "spanish", "it": "italian",
-}  # fmt: skip
 
 
-class Qwen3TTS(Family):
-    """A :class:`voice_data.speech.SpeechModel` around ``Qwen3TTSForConditionalGeneration``."""
+class Qwen3TTS(FromStates, Family):
+    """A :class:`voice_data.speech.StatesModel` around ``Qwen3TTSForConditionalGeneration``."""
 
     language = "und"  # ten languages, whose numbers the model reads itself
 
@@ -54,10 +58,12 @@ class Qwen3TTS(Family):
         *,
         talker: SamplingConfig = TALKER,
         predictor: SamplingConfig = PREDICTOR,
+        states_at: StatesAt = "projected",
     ) -> None:
-        """``network`` with its speech tokenizer; the settings draw first and other codes."""
+        """The settings draw first and other codes; ``states_at``: where states replace text."""
         super().__init__(network)
         self._tokenizer, self._sampling = tokenizer, (talker, predictor)
+        self.states_at = states_at
 
     @property
     def sample_rate(self) -> int:
@@ -97,7 +103,7 @@ class Qwen3TTS(Family):
             "ids": torch.tensor(self._ids(self._normal(example.utterance.text))),
             "codes": heard.audio_codes[0].cpu().clone(),
             "speaker": speaker.float().cpu().clone(),
-            "language": torch.tensor(self._language(example.utterance.language)),
+            "language": torch.tensor(language_code(network, example.utterance.language)),
         }
         if self.length(encoded) > self.context:
             found = f"{self.length(encoded)} positions and Qwen3-TTS takes {self.context}"
@@ -190,8 +196,16 @@ class Qwen3TTS(Family):
         """
         import torch
 
-        row = self._here({"ids": torch.tensor(self._ids(text)), **self._voice(voice)})
-        most = FRAMES_PER_TOKEN * len(row["ids"]) + LEAST_FRAMES
+        return self._spoken({"ids": torch.tensor(self._ids(text))}, voice, repr(text))
+
+    def _spoken(
+        self, told: Mapping[str, Tensor], voice: str | Condition | None, name: str
+    ) -> Tensor:
+        """Codes [T, K] of ``ids`` [N], or of ``states`` [N, D] in their place."""
+        import torch
+
+        row = self._here({**told, **self._voice(voice)})
+        most = FRAMES_PER_TOKEN * len(row.get("states", row["ids"])) + LEAST_FRAMES
         most = min(most, self.context - ROLE - 7)
         frames: list[list[int]] = []
         with evaluating(self._network), torch.no_grad():
@@ -201,22 +215,15 @@ class Qwen3TTS(Family):
                     break
                 frames.append(step.codes)
                 if len(frames) >= most:
-                    _log.warning("%r did not end by itself in %d frames", text, most)
+                    _log.warning("%s did not end by itself in %d frames", name, most)
                     break
         if not frames:
-            raise SpeechModelError(f"{text!r} was said with no sound: try another seed or text")
+            raise SpeechModelError(f"{name} was said with no sound: try another seed or text")
         return torch.tensor(frames)
 
     def save_pretrained(self, folder: str | File) -> None:
         """Write network, text tokenizer and speech tokenizer as :func:`load` reads them."""
-        folder, codec = File(folder), self._network.speech_tokenizer
-        for part in (self._network, self._tokenizer):
-            part.save_pretrained(folder)
-        _make_readable(folder / "config.json", self._network.config)
-        for part in (codec.model, codec.feature_extractor):
-            part.save_pretrained(folder / "speech_tokenizer")
-        settings = json.dumps(self._network.generate_config or {}, indent=2)
-        (folder / "generation_config.json").write_text(settings, encoding="utf-8")
+        write(File(folder), self._network, self._tokenizer)
 
     @property
     def _most_units(self) -> int:
@@ -225,14 +232,11 @@ class Qwen3TTS(Family):
     def _units(self, text: str) -> int:
         return len(self._ids(text)) - ROLE - CLOSING
 
-    def _ids(self, text: str) -> list[int]:
-        prompt = f"<|im_start|>assistant\n{text}<|im_end|>\n<|im_start|>assistant\n"
-        return self._tokenizer(prompt)["input_ids"]
+    def _prompt(self, text: str) -> str:
+        return f"<|im_start|>assistant\n{text}<|im_end|>\n<|im_start|>assistant\n"
 
-    def _language(self, tag: str) -> int:
-        codes = self._network.config.talker_config.codec_language_id or {}
-        name = tag.lower().replace("_", "-").split("-")[0]
-        return codes.get(_LANGUAGES.get(name, name), -1)
+    def _ids(self, text: str) -> list[int]:
+        return self._tokenizer(self._prompt(text))["input_ids"]
 
     def _voice(self, voice: str | Condition | None) -> dict[str, Tensor]:
         import torch
@@ -260,14 +264,18 @@ class Qwen3TTS(Family):
         return first.scatter(1, lengths[:, None], end)
 
     def _sound(self, text: str, voice: str | Condition | None) -> Tensor:
+        return self._decoded(self.codes(text, voice))
+
+    def _decoded(self, codes: Tensor) -> Tensor:
+        """Samples [S] of codes [T, K]."""
         import torch
 
-        found, _ = self._network.speech_tokenizer.decode({"audio_codes": self.codes(text, voice)})
+        found, _ = self._network.speech_tokenizer.decode({"audio_codes": codes})
         return torch.from_numpy(found[0])
 
 
 def load(path: str | None = None) -> Qwen3TTS:
-    """The entry point ``qwen3-tts``: a hub id or a folder, in 32 bits.
+    """The entry point ``qwen3-tts``: a hub id or a folder, in 32 bits; see :func:`states_at`.
 
     Raises:
         ImportError: without the package qwen-tts, naming the extra.
@@ -282,18 +290,11 @@ def load(path: str | None = None) -> Qwen3TTS:
         ) from error
     from transformers import AutoTokenizer
 
-    source = path or HUB
+    name, _, place = (path or HUB).partition("#")
+    source, place = name or HUB, states_at(place or "projected")
     try:
         network = models.Qwen3TTSForConditionalGeneration.from_pretrained(source)
         tokenizer = AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError) as error:
         raise SpeechModelError(f"{source} is no Qwen3-TTS checkpoint: {error}") from error
-    return Qwen3TTS(network.eval(), tokenizer)
-
-
-def _make_readable(path: File, config: Any) -> None:
-    """Drop from the speaker encoder's settings what the library writes and refuses to read."""
-    name, values = "speaker_encoder_config", json.loads(path.read_text(encoding="utf-8"))
-    known = inspect.signature(type(config.speaker_encoder_config)).parameters
-    values[name] = {key: value for key, value in values[name].items() if key in known}
-    path.write_text(json.dumps(values, indent=2), encoding="utf-8")
+    return Qwen3TTS(network.eval(), tokenizer, states_at=place)
