@@ -25,8 +25,9 @@
 For each number of clips (0: all) it runs tts-lora's own commands (prepare, train, validate) and
 gathers a table: word error rate, similarity with its ceiling and with the base that is only told
 the voice, predicted MOS, time and peak memory of the training. The held-out sentences are the same
-for every number, longer than 2.5 s, and no training clip has the text of one. What is done is not
-made again; what each command took lies beside its log.
+for every number, longer than 2.5 s, and no training clip has the text of one. With ``--say-as`` all
+but the recordings say the sentences of another speaker of the manifest. What is done is not made
+again; what each command took lies beside its log.
 """
 
 from __future__ import annotations
@@ -141,6 +142,7 @@ def one(
     out: Path,
     base: str,
     train: Sequence[str],
+    texts: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Prepare, train and validate with so many clips; the figures of every system."""
     chosen = choose(items, held_out, clips)
@@ -157,6 +159,7 @@ def one(
     words = ("--data", str(data), *based, str(adapter), *train)
     trained = stage("train", *words, out=out)
     words = ("--adapter", str(adapter), "--out", str(report), "--limit", str(held_out))
+    words += ("--set", f"texts={json.dumps(list(texts))}") if texts else ()
     stage("validate", *words, *(w for m in METRICS for w in ("--metric", m)), "--json", out=out)
     learnt = [item for item in chosen if item.split == "train"]
     found = json.loads((report / "validation.json").read_text("utf-8"))
@@ -203,6 +206,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 @click.option("--clips", "counts", multiple=True, type=int, default=(50, 200, 0), show_default=True)
 @click.option("--held-out", default=40, show_default=True, help="Sentences to judge by.")
 @click.option("--base", default="jepa-tts", show_default=True, help="Who learns.")
+@click.option("--say-as", default="", help="Judge by the sentences of this speaker, for people "
+              "whose language the base does not speak.")  # fmt: skip
 @click.option("--train", "train", multiple=True, metavar="KEY=VALUE", help="Settings of training.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def main(
@@ -211,12 +216,15 @@ def main(
     counts: tuple[int, ...],
     held_out: int,
     base: str,
+    say_as: str,
     train: tuple[str, ...],
     out: Path,
 ) -> None:  # fmt: skip
     """Learn people from their recordings and print how well it went."""
     items = read_manifest(recordings)
     settings = [word for each in train for word in ("--set", each)]
+    theirs = [item for item in items if item.speaker == say_as]
+    said = [item.text for item in choose(theirs, held_out, 0)[:held_out]] if say_as else []
     rows = []
     for speaker in speakers:
         mine = [item for item in items if item.speaker == speaker]
@@ -228,8 +236,9 @@ def main(
             done = folder / "row.json"
             if not done.exists():
                 folder.mkdir(parents=True, exist_ok=True)
-                row = one(mine, recordings.parent, clips, held_out, folder, base, settings)
+                row = one(mine, recordings.parent, clips, held_out, folder, base, settings, said)
                 row |= {"speaker": speaker, "base": base, "settings": list(train)}
+                row |= {"say_as": say_as}
                 write_text(done, json.dumps(row, indent=2) + "\n")
             rows.append(json.loads(done.read_text("utf-8")))
             if rows[-1]["settings"] != list(train) or rows[-1]["held_out"] != held_out:

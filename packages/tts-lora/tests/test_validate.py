@@ -40,6 +40,12 @@ def config_of(**values: Any) -> ValidateConfig:
     return ValidateConfig(**{"metrics": METRICS, "limit": 3, "voice_sentences": 2, **values})
 
 
+@pytest.mark.parametrize("texts", ["one two", ("one", " ")])
+def test_texts_are_a_list_of_texts(texts: Any) -> None:
+    with pytest.raises(ValueError, match=r"texts must be a list of texts"):
+        ValidateConfig(texts=texts)
+
+
 def test_every_system_is_judged_and_the_model_is_left_alone(finished: Path, tmp_path: Path) -> None:
     adapter = Path(shutil.copytree(finished, tmp_path / "run"))
     model = NamedToy()
@@ -63,6 +69,17 @@ def test_every_system_is_judged_and_the_model_is_left_alone(finished: Path, tmp_
     for key, value in model.network.state_dict().items():
         assert torch.equal(value, before[key]), key
     check_files(tmp_path / "out", adapter, found)
+
+
+def test_other_texts_can_be_judged_by(finished: Path) -> None:
+    data, model = EncodedSet(trained_on(finished)), NamedToy()
+    config = config_of(texts=("one two", "three"), probe=False)
+    heard = validate(model, finished, data, config, recogniser=Deaf())
+    own = [each.text for each in held_out(data, limit=3)][:2]
+    for standing in heard.validation.standings:
+        texts = [each.sentence.text for each in heard.spoken if each.system == standing.name]
+        assert texts == (own if standing.name == RECORDING else ["one two", "three"])
+        assert standing.figures["similarity"].count == 2
 
 
 def check_files(out: Path, adapter: Path, found: Validation) -> None:

@@ -174,7 +174,7 @@ def _players(spoken: Sequence[Spoken], count: int) -> Markup:
     cells = {(each.sentence.id, each.system): each for each in spoken}
     rows = [
         [
-            cells[name, systems[0]].sentence.text,
+            cells[name, systems[-1]].sentence.text,
             *(player(load(cells[name, system].audio)) for system in systems),
         ]
         for name in texts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,10 @@ _PROBED, _PROMPTED = 2, 4  # clips for the alignment contract, clips that tell t
 class ValidateConfig:
     """``limit`` held-out sentences, ``references`` recordings of the person for the similarity,
     ``voices`` other voices of the base with ``voice_sentences`` each, ``players`` sentences to hear
-    in the page. ``speaker`` chooses one of a set of several; ``recogniser`` is a Whisper
-    checkpoint's name or folder, empty for the one that comes with the extra.
+    in the page. ``texts`` are spoken in place of the held-out ones: for a person whose recordings
+    are in a language that the base does not speak. ``speaker`` chooses one of a set of several;
+    ``recogniser`` is a Whisper checkpoint's name or folder, empty for the one that comes with the
+    extra.
 
     Raises:
         ValueError: naming the field and its value.
@@ -53,6 +55,7 @@ class ValidateConfig:
     players: int = 3
     checkpoints: bool = True
     probe: bool = True
+    texts: tuple[str, ...] = ()
     speaker: str = ""
     recogniser: str = ""
     seed: int = 0
@@ -61,6 +64,8 @@ class ValidateConfig:
     selection: SelectionConfig = field(default_factory=SelectionConfig)
 
     def __post_init__(self) -> None:
+        if isinstance(self.texts, str) or not all(map(str.strip, self.texts)):
+            raise ValueError(f"ValidateConfig.texts must be a list of texts, not {self.texts!r}")
         for name in ("limit", "references", "voice_sentences", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(
@@ -112,6 +117,12 @@ def validate(
         seed=config.seed,
         speaker=config.speaker,
     )
+    said = sentences
+    if config.texts:
+        said = tuple(
+            replace(each, text=text) for each, text in zip(sentences, config.texts, strict=False)
+        )
+        sentences = sentences[: len(said)]
     if condition is None:
         condition = _prompt(model, data, sentences[0].speaker)
     systems = _systems(Path(adapter), checkpoints or {}, condition)
@@ -119,14 +130,14 @@ def validate(
     spoken = [Spoken(system=RECORDING, sentence=each, audio=each.recording) for each in sentences]
     others: list[Spoken] = []
     probed: Probe | None = None
-    few = sentences[: config.voice_sentences]
+    few = said[: config.voice_sentences]
     for system in systems:
         with wearing(model, system.folder):
-            spoken += say(model, system, sentences, config.seed)
+            spoken += say(model, system, said, config.seed)
             if system.kind != "prompt":
                 others += say_others(model, system, few, voices, config.seed)
             if system.kind == "adapter" and config.probe:
-                probed = _probe(model, system, data, sentences)
+                probed = _probe(model, system, data, said)
     measures = Measures(
         metrics=config.metrics,
         recogniser=recogniser or config.recogniser or None,
