@@ -18,7 +18,8 @@
 
 ``learn`` writes everyday texts (WordNet) and descriptions in free wording, English and Korean, asks
 the teachers, all-MiniLM-L6-v2 for English and multilingual-e5-small for both, and trains;
-everything is seeded, and what was interrupted goes on. ``evaluate`` scores
+everything is seeded, and what was interrupted goes on. ``--start`` trains the encoder of a former
+run further, on its lessons and on today's wording. ``evaluate`` scores
 ``data/descriptions.jsonl``: wordings that no training list holds, with the tags that they imply. An
 ordinal tag is right when the side of the scale is (low or very low), "exact" counts its very value.
 """
@@ -34,6 +35,7 @@ import time
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +48,7 @@ from voice_data.storage import write_text
 
 HELD_OUT = Path(__file__).parent / "data" / "descriptions.jsonl"
 CHUNK = 256
+LESSONS = "lessons.jsonl"
 Embed = Callable[[list[str]], np.ndarray]
 
 
@@ -72,31 +75,77 @@ def main() -> None:
 @click.option("--steps", type=click.IntRange(1), default=12_000, show_default=True)
 @click.option("--batch", type=click.IntRange(2), default=64, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
-def learn(wordnet: Path, out: Path, texts: int, steps: int, batch: int, seed: int) -> None:
+@click.option("--start", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="A former --out: its lessons and its encoder.")  # fmt: skip
+def learn(wordnet: Path, out: Path, texts: int, steps: int, batch: int, seed: int,
+          start: Path | None) -> None:  # fmt: skip
     """Make lessons, ask the teachers, train, and write OUT/text."""
     from voice_data.artefact import Provenance
     from voice_hypernet.distil import DistilConfig, distil
     from voice_hypernet.lesson import Lessons
+    from voice_hypernet.text_encoder import TextEncoder
 
-    secret = re.compile("|".join(re.escape(u) for row in held_out() for u in row.unseen), re.I)
-    plain = [text for text in everyday(wordnet, texts, seed) if not secret.search(text)]
-    described = descriptions(texts * 2 // 3, seed)
-    people = [each for each in sexes(wordnet) if not secret.search(each[0])]
-    said = plain + [each.text for each in described] + [text for text, _ in people]
-    labels = [None] * len(plain) + [each.labels for each in described]
-    labels += [{"gender": sex} for _, sex in people]
-    vectors = {name: taught(out / "teachers" / name, make, said) for name, make in TEACHERS.items()}
+    if found := leaked():
+        raise click.ClickException(f"{found} phrases of the training lists are held out: drop them")
+    said, labels = lessons(wordnet, texts, seed) if start is None else kept_lessons(start)
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / LESSONS, "".join(
+        json.dumps([text, each and dict(each)], ensure_ascii=False) + "\n"
+        for text, each in zip(said, labels, strict=True)
+    ))  # fmt: skip
+    teachers = (start or out) / "teachers"
+    vectors = {name: taught(teachers / name, make, said) for name, make in TEACHERS.items()}
     config = DistilConfig(steps=steps, batch=batch, seed=seed)
+    if start is not None:
+        config = replace(config, taught=batch // 3, learning_rate=1e-3, probe=0.2)
     encoder = distil(
         Lessons(texts=said, vectors=vectors, labels=labels), out, config,
         progress=lambda step, losses: click.echo(
             f"{step:6} " + "  ".join(f"{k} {v:.3f}" for k, v in losses.items()), err=True
         ),
+        start=None if start is None else TextEncoder.from_pretrained(start / "text"),
     )  # fmt: skip
     terms = "Apache-2.0 (texts: WordNet 3.0 licence; teachers: MIT)"
-    command = f"tools/distil_descriptions.py learn --texts {texts} --steps {steps} --seed {seed}"
+    command = f"tools/distil_descriptions.py learn --steps {steps} --batch {batch} --seed {seed}"
+    command += f" --texts {texts}" if start is None else f" --start {start.name}"
     provenance = Provenance(sample_rate=24_000, licence=terms, command=command)
     click.echo(encoder.save_pretrained(out / "text", card(encoder.size()), provenance))
+
+
+def lessons(
+    wordnet: Path, texts: int, seed: int
+) -> tuple[list[str], list[Mapping[str, str] | None]]:
+    """Everyday texts, descriptions and words for people, with the labels of the latter two."""
+    secret = re.compile("|".join(re.escape(u) for row in held_out() for u in row.unseen), re.I)
+    plain = [text for text in everyday(wordnet, texts, seed) if not secret.search(text)]
+    described = descriptions(texts * 2 // 3, seed)
+    people = [each for each in sexes(wordnet) if not secret.search(each[0])]
+    said = plain + [each.text for each in described] + [text for text, _ in people]
+    labels: list[Mapping[str, str] | None] = [*[None] * len(plain)]
+    labels += [each.labels for each in described]
+    labels += [{"gender": sex} for _, sex in people]
+    return said, labels
+
+
+def leaked() -> int:
+    """How many phrases that training can say hold a distinctive one of the held-out texts."""
+    from voice_hypernet.wording import LANGUAGES, vocabulary
+
+    secret = {plain_words(phrase) for row in held_out() for phrase in row.unseen}
+    said = {plain_words(each) for language in LANGUAGES for each in vocabulary(language)}
+    return sum(any(each in phrase for each in secret) for phrase in said)
+
+
+def plain_words(text: str) -> str:
+    """The words between single spaces, so that a phrase is found only whole."""
+    words = " ".join(re.findall(r"[^\W_]+", text.lower()))
+    return f" {words} "
+
+
+def kept_lessons(folder: Path) -> tuple[list[str], list[Mapping[str, str] | None]]:
+    """What :func:`lessons` made in a former run."""
+    rows = [json.loads(line) for line in (folder / LESSONS).read_text("utf-8").splitlines()]
+    return [text for text, _ in rows], [labels for _, labels in rows]
 
 
 @main.command()
@@ -104,11 +153,15 @@ def learn(wordnet: Path, out: Path, texts: int, steps: int, batch: int, seed: in
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--mistakes", is_flag=True, help="List what was misunderstood.")
-def evaluate(checkpoint: Path, out: Path | None, as_json: bool, mistakes: bool) -> None:
+@click.option("--texts", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              default=HELD_OUT, help="data/descriptions_dev.jsonl is to tune on.")  # fmt: skip
+def evaluate(
+    checkpoint: Path, out: Path | None, as_json: bool, mistakes: bool, texts: Path
+) -> None:
     """Score CHECKPOINT on the held-out wordings."""
     from voice_hypernet.numpy_text import NumpyTextEncoder
 
-    encoder, rows = NumpyTextEncoder.from_pretrained(checkpoint), held_out()
+    encoder, rows = NumpyTextEncoder.from_pretrained(checkpoint), held_out(texts)
     said = understand(encoder, [row.text for row in rows])
     result = {
         "encoder": scored(rows, said),

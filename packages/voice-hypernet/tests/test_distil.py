@@ -183,3 +183,15 @@ def test_worded_descriptions_are_what_is_trained_on() -> None:
     assert all(
         isinstance(each, Worded) and read(each.text) for each in pairs(random.Random(9), 100)
     )
+
+
+def test_a_start_is_trained_further_in_its_own_shape(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    start = TextEncoder(SHAPE)
+    before = {name: value.clone() for name, value in start.state_dict().items()}
+    same = distil(lessons(), tmp_path / "a", config(learning_rate=0.0), start=start)
+    for name in ("grams.weight", "out.weight", "layers.0.linear1.weight"):
+        torch.testing.assert_close(same.state_dict()[name], before[name])
+    further = distil(lessons(), tmp_path / "b", config(steps=3), start=start)
+    assert further.config == SHAPE
+    assert not torch.equal(further.state_dict()["out.weight"], before["out.weight"])

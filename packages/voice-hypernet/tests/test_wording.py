@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import random
+import re
 import unicodedata
 
 import pytest
 
 from voice_data.describe.tags import values_of
-from voice_hypernet import people_en, people_ko
+from voice_hypernet import cast_en, cast_ko, people_en, people_ko
 from voice_hypernet.understanding import ATTRIBUTES, CLASH
 from voice_hypernet.wording import free, phrases, slipped, typo, vocabulary, worded
 
@@ -75,5 +76,40 @@ def test_typos_are_of_letters_and_of_parts_of_syllables() -> None:
 
 
 def test_the_vocabulary_holds_people_phrases_and_fillers() -> None:
-    assert {"man", "a mile a minute", "reading the news", "friendly"} <= vocabulary("en")
-    assert {"남자", "또박또박 천천히", "친절하다", "뉴스를 읽는"} <= vocabulary("ko")
+    assert {
+        "man",
+        "a mile a minute",
+        "reading the news",
+        "friendly",
+        "grandson",
+        "tortoise",
+    } <= vocabulary("en")
+    assert {"남자", "또박또박 천천히", "친절하다", "뉴스를 읽는", "훈장님", "거북이"} <= vocabulary(
+        "ko"
+    )
+
+
+@pytest.mark.parametrize("figures", [cast_en.FIGURES, cast_ko.FIGURES])
+def test_figures_have_values_of_tags_and_one_sex(figures: dict[str, str]) -> None:
+    sexes: dict[str, set[str]] = {}
+    for said, names in figures.items():
+        tags = dict(re.findall(r"(\w+)=(.+?)(?= \w+=|$)", said))
+        assert {"gender"} < set(tags)
+        assert all(value in values_of(name) for name, value in tags.items())
+        for name in names.split("|"):
+            assert name == name.strip() != ""
+            sexes.setdefault(name, set()).add(tags["gender"])
+    assert [name for name, found in sexes.items() if len(found) > 1] == []
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_a_figure_stands_only_for_what_the_labels_say(language: str) -> None:
+    figures = (cast_ko if language == "ko" else cast_en).FIGURES
+    low = figures["gender=male pitch=low"].split("|")
+    other = figures["gender=female pitch=high"].split("|")
+    labels = {"gender": "male", "pitch": "low"}
+    made = [free(random.Random(seed), language, labels) for seed in range(120)]
+    assert all(each.labels["gender"] == "male" for each in made)
+    texts = " ".join(each.text.lower() for each in made)
+    assert sum(name.lower() in texts for name in low) >= 5
+    assert not any(f" {name.lower()} " in texts for name in other)

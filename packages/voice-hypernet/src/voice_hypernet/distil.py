@@ -39,7 +39,7 @@ class DistilConfig:
     """How to distil; ``pair``, ``teach`` and ``probe`` weigh their losses beside the labels'.
 
     ``hidden`` is the share of n-grams left out of each word; over ``measured`` descriptions the
-    output is standardized.
+    output is standardized. A step has ``batch`` descriptions and ``taught`` lessons.
 
     Raises:
         ValueError: naming the field, its value and what is allowed.
@@ -47,6 +47,7 @@ class DistilConfig:
 
     steps: int = 12_000
     batch: int = 64
+    taught: int = 64
     learning_rate: float = 1.5e-3
     warmup: int = 300
     weight_decay: float = 0.01
@@ -60,7 +61,7 @@ class DistilConfig:
     save_every: int = 500
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "warmup", "probe_steps", "measured", "save_every"):
+        for name in ("steps", "batch", "taught", "warmup", "probe_steps", "measured", "save_every"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"DistilConfig.{name} must be a positive integer, not {value!r}")
@@ -108,16 +109,21 @@ def distil(
     config: DistilConfig | None = None,
     shape: TextConfig | None = None,
     progress: Callable[[int, Mapping[str, float]], None] | None = None,
+    start: TextEncoder | None = None,
 ) -> TextEncoder:
     """Train an encoder; ``folder`` keeps the state, and an interrupted run goes on from there.
+
+    ``start`` is an encoder to train further instead of a new one of ``shape``.
 
     Raises:
         ValueError: if the state in ``folder`` is of another configuration.
     """
-    config, shape = config or DistilConfig(), shape or TextConfig()
+    config = config or DistilConfig()
+    shape = start.config if start is not None else shape or TextConfig()
     torch.manual_seed(config.seed)
     taught = prepared(lessons, config.seed, config.probe_steps)
-    student = Student(TextEncoder(shape), {n: v.shape[1] for n, v in taught.vectors.items()})
+    encoder = TextEncoder(shape) if start is None else start.train()
+    student = Student(encoder, {n: v.shape[1] for n, v in taught.vectors.items()})
     optimizer = _optimizer(student, config)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _factor(step, config))
     state = Path(folder) / _STATE
@@ -146,7 +152,7 @@ def step_losses(student: Student, taught: Taught, config: DistilConfig, step: in
     """One step on voices in two languages and a batch of lessons; the same for the same step."""
     rng = random.Random(f"{config.seed} {step}")
     both = pairs(rng, config.batch // 2)
-    rows = rng.sample(range(len(taught.ids)), min(config.batch, len(taught.ids)))
+    rows = rng.sample(range(len(taught.ids)), min(config.taught, len(taught.ids)))
     ids = [grams.read(each.text).grams for each in both] + [taught.ids[row] for row in rows]
     everything = encoded_by_length(student.encoder, ids, config.hidden, rng)
     encoded, lesson = everything[: len(both)], everything[len(both) :]

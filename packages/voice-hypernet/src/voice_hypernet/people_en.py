@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from voice_hypernet import cast_en
+
 HEADS: dict[tuple[str, str], str] = {
     ("male", ""): "man|guy|gentleman|dude|fellow|male|father|dad|daddy|brother|uncle|husband|king"
     "|prince|lord|knight|wizard|monk|priest|emperor|actor|waiter|cowboy|policeman|fireman|salesman"
@@ -63,6 +65,7 @@ HEADS: dict[tuple[str, str], str] = {
     "|audiobook narrator|speaking voice|vocal|tone of voice|voice over|talker|commentator|clerk"
     "|politician",
 }
+HEADS |= {head: f"{HEADS[head]}|{more}" for head, more in cast_en.HEADS.items()}
 PLAIN = (
     "friendly|trustworthy|confident|Scottish|British|American|Australian|Irish|Indian|local"
     "|professional|nice|pleasant|good|unique|interesting|familiar|kind|polite|tall|short|famous"
@@ -79,14 +82,28 @@ CONTEXTS = (
     "|for my science channel|in the morning|about to give a speech|explaining the rules"
     "|for a game character|to read my emails|in a cafe|from Seoul|with glasses|who loves cats"
     "|for a commercial|for our new product|for the intro|that people trust|that I remember"
-    "|speaking English|reading poems|teaching maths|at the airport"
+    "|speaking English|reading poems|teaching maths|at the airport|that my wife would like"
+    "|that my husband recommended|for my daughter's birthday|for my son's school play"
+    "|as my boss asked|apart from the green hat|with the dog on the sofa|who lives upstairs"
+    "|if the budget permits and the board agrees|for the museum's audio guide|six feet tall"
+    "|that everybody liked in the end|whom we met last week|who reads the results|in a blue jacket"
+    "|what I remember best|who sells carpets|before the second episode|on the third floor"
+    "|from Leeds|from Texas|for a documentary about whales|on page twelve|asking for a seat"
+    "|calling about the roof|at the front desk|giving a speech|giving a toast|reading the notices"
+    "|guiding a class|grilling in the garden|in the kitchen|with a cup of tea|how may I help you"
+    "|reading the tax code|shouting headlines|over the garden fence|like in the old cartoon"
+    "|in a debate|on parade|in the old film|giving orders|who wants a seat|for our radio play"
+    "|one of three candidates|so everybody laughs|honestly|bless them|more or less|mid-length part"
 )
 OPENERS = (
     "I need|I want|give me|can you do|please make|something like|sounds like|imagine|think of|try"
     "|it should be|let's have|looking for|we need|maybe|how about|just|make it sound like"
     "|could I get|voice of|I'd love|use|picture|what about|ok so|hmm|hi,|hello,"
     "|the voice should be like|basically|kind of like|style:|voice:|character:|similar to"
-    "|reminds me of|let it be|speak like|talk like"
+    "|reminds me of|let it be|speak like|talk like|casting:|role:|part:|wanted:|this is|hi this is"
+    "|it's|here comes|what I want is|remember|you know|could you|in the role of|playing"
+    "|for the audio guide we would like|last time it was fine but now|narrated by|voiced by"
+    "|the one everybody liked was|I once heard|there was|imagine hearing|more like|from"
 )
 CLOSERS = (
     "please|thanks|if possible|I think|you know|or something like that|ok?|that's all|thank you|pls"
@@ -96,4 +113,4 @@ WEAK = (
     "a bit|slightly|rather|kind of|somewhat|fairly|quite|pretty|a little|sort of|kinda|relatively"
 )
 STRONG = "very|really|extremely|super|incredibly|so|exceptionally|insanely|terribly"
-NOT = "not|not too|never|not at all|not really|isn't|not so|definitely not|anything but|don't be"
+NOT = "not|not too|never too|not really|isn't|not so|don't be|not overly|not necessarily"

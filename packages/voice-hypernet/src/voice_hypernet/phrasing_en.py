@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 
-from voice_hypernet import people_en
+from voice_hypernet import cast_en, people_en
 from voice_hypernet.wording import Draft, Fragment
 
 _FORMS = {
@@ -20,8 +21,33 @@ _FORMS = {
                "{pronoun} talks {}", "{pronoun} speaks {}"),
     "clause": ("who {}", "{}", "that {}", "{pronoun} {}", "{pronoun} {}", "one who {}"),
     "heard": ("{}", "{}", "kind of {}", "{}!", "think {}", "({})", "more {}"),
+    "likeness": ("like a {}", "like a {}", "sounds like a {}", "a {} of a voice", "some {}",
+                 "talks like a {}", "as if a {} spoke", "a human {}", "a {} in human form",
+                 "reminiscent of a {}", "{}-like", "more {} than human", "think of a {}",
+                 "has something of a {}", "who is basically a {}", "a {} of a talker",
+                 "a {}'s voice", "makes one think of a {}", "could be a {}", "a regular {}"),
+    "plain": ("{}",),
 }  # fmt: skip
 _JOINTS = (", ", ", ", ", ", " ", " ", ". ", " and ", " - ", "; ", " but ", " / ")
+_ASIDES = {
+    "male": "bless him|that is how he talks|about his day|I like his style|with a beard|he says"
+    "|you know him|him again|when he reads|in his own way|his wife says so|poor guy"
+    "|he is at it again|what a man|his words|listen to him|just him|his usual self",
+    "female": "bless her|that is how she talks|about her day|I like her style|in her best dress"
+    "|she says|you know her|her again|when she reads|in her own way|poor woman"
+    "|her husband says so|she is at it again|what a lady|her words|listen to her|just her"
+    "|her usual self",
+}
+_INSTEAD = (
+    "{}, not a {}",
+    "{} instead of a {}",
+    "{} rather than a {}",
+    "{}, no {} this time",
+    "{}; we had a {} before",
+    "{} now, the last one was a {}",
+    "{} (definitely not a {})",
+    "{} where I asked for a {} before",
+)
 _PRONOUN = {"male": "he", "female": "she", "": "the speaker"}
 _POSSESSIVE = {"male": "his", "female": "her", "": "the"}
 
@@ -35,9 +61,11 @@ def compose(rng: random.Random, draft: Draft) -> str:
     rng.shuffle(parts)
     if before or draft.head != ("", "") or rng.random() < 0.6 or not parts:
         parts.insert(0 if rng.random() < 0.7 else rng.randint(0, len(parts)),
-                     _noun(rng, before, draft.head))  # fmt: skip
+                     _named(rng, before, draft))  # fmt: skip
     if rng.random() < 0.25:
         parts.insert(rng.randint(1, len(parts)), _pick(rng, people_en.CONTEXTS))
+    if draft.head[0] and rng.random() < 0.12:
+        parts.insert(rng.randint(1, len(parts)), _pick(rng, _ASIDES[draft.head[0]]))
     text = parts[0]
     for part in parts[1:]:
         joint = rng.choice(_JOINTS)
@@ -46,7 +74,31 @@ def compose(rng: random.Random, draft: Draft) -> str:
         text = f"{_pick(rng, people_en.OPENERS)} {text}"
     if rng.random() < 0.12:
         text = f"{text}{rng.choice((' ', ', '))}{_pick(rng, people_en.CLOSERS)}"
+    text = re.sub(r"\b([aA]) (?=[aeiou])", r"\1n ", text)
     return text + rng.choice(("", "", ".", ".", "!"))
+
+
+def _named(rng: random.Random, before: list[Fragment], draft: Draft) -> str:
+    """The head, or the figure that stands for it."""
+    if not draft.figure:
+        return _noun(rng, before, draft.head)
+    words = ", ".join(_emphasised(rng, fragment) for fragment in before)
+    form = rng.choice(
+        (
+            "{}",
+            "{}",
+            "like {}",
+            "someone like {}",
+            "{}'s voice",
+            "the voice of {}",
+            "as {} would",
+            "{} style",
+            "sounds like {}",
+            "in the manner of {}",
+        )
+    )
+    named = form.format(draft.figure)
+    return f"{words}, {named}" if words else named
 
 
 def _noun(rng: random.Random, before: list[Fragment], head: tuple[str, str]) -> str:
@@ -61,9 +113,14 @@ def _noun(rng: random.Random, before: list[Fragment], head: tuple[str, str]) -> 
     if rng.random() < 0.2:
         words.insert(rng.randint(0, len(words)), _pick(rng, people_en.PLAIN))
     noun = rng.choice(nouns)
-    if head[0] and rng.random() < 0.06:
+    if head[0] and not head[1] and rng.random() < 0.2:
+        noun = rng.choice(cast_en.MARKED[head[0]]).format(_pick(rng, cast_en.TRADES))
+    if head[0] and rng.random() < 0.1:
         other = ("female" if head[0] == "male" else "male", head[1])
-        noun += f", not a {_pick(rng, people_en.HEADS[other])}"
+        denied = _pick(rng, people_en.HEADS[rng.choice((other, (other[0], "")))])
+        if rng.random() < 0.4:
+            denied = "man" if other[0] == "male" else "woman"
+        noun = rng.choice(_INSTEAD).format(noun, denied)
     joint = rng.choice((", ", ", ", " ", " and "))
     whole = f"{joint.join(words)} {noun}".strip()
     article = rng.choice(("a", "a", "a", "the", "the voice of a", "like a", "", "", "some", "an old"

@@ -8,6 +8,7 @@ keyboard and words that say nothing. For training only.
 from __future__ import annotations
 
 import random
+import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import NamedTuple
 from voice_data.describe import Tags, sentences
 from voice_data.describe.tags import NAMES, values_of
 from voice_data.describe.words import Lexicon
+from voice_hypernet.contrast import SIDES, turned
 from voice_hypernet.understanding import CLASH
 
 LANGUAGES = ("en", "ko")
@@ -45,11 +47,15 @@ class Fragment(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """What a composer is given: fragments to say, some to deny, and whom they are about."""
+    """What a composer is given: fragments to say, some to deny, and whom they are about.
+
+    ``figure`` is somebody whose voice is known, in place of a noun for the head.
+    """
 
     said: Sequence[Fragment]
     denied: Sequence[Fragment]
     head: tuple[str, str]
+    figure: str = ""
 
 
 def worded(rng: random.Random, language: str) -> Worded:
@@ -85,8 +91,12 @@ def free(rng: random.Random, language: str, labels: Mapping[str, str]) -> Worded
     """A free wording of ``labels``; some come out stronger, as a clash, or with others denied."""
     found = dict(labels)
     said, clashing = [], {}
+    figure, implied = _figure(rng, language, labels)
     for name, value in labels.items():
-        if name in NAMES:
+        if name in NAMES or (name in implied and rng.random() < 0.6):
+            continue
+        if value in SIDES.get(name, ()) and rng.random() < 0.2:
+            said.append(_turned(rng, language, name, value))
             continue
         fragment, found[name] = _fragment(rng, language, name, value)
         said.append(fragment)
@@ -98,7 +108,7 @@ def free(rng: random.Random, language: str, labels: Mapping[str, str]) -> Worded
     denied = [_denied(rng, language, found) for _ in range(rng.random() < 0.15)]
     rng.shuffle(said)
     head = (labels.get("gender", ""), labels.get("age", ""))
-    text = _composer(language)(rng, Draft(said, [d for d in denied if d], head))
+    text = _composer(language)(rng, Draft(said, [d for d in denied if d], head, figure))
     for name, claims in clashing.items():
         first = min(claims, key=lambda claim: text.find(claim[1].removesuffix("다")) % len(text))
         found[name] = f"{CLASH}:{first[0]}"
@@ -115,6 +125,8 @@ def phrases(language: str) -> dict[tuple[str, str], list[tuple[str, str]]]:
                 if name in _SPOKEN:
                     kept = (pair for pair in words.all() if not pair[1].endswith("~"))
                     found.setdefault((name, value), []).extend(kept)
+    for where, things in _likened(language).items():
+        found[where].extend(("likeness", thing) for thing in things.split("|"))
     return found
 
 
@@ -122,26 +134,30 @@ def vocabulary(language: str) -> set[str]:
     """Everything that training can say, phrase by phrase: attributes, people, places, fillers."""
     from voice_data.describe import people_en as sentence_en
     from voice_data.describe import people_ko as sentence_ko
-    from voice_hypernet import people_en, people_ko
+    from voice_hypernet import cast_en, cast_ko, people_en, people_ko
 
     free_people, people = {
-        "en": (people_en, [sentence_en.HEADS, sentence_en.VOICES, people_en.HEADS]),
-        "ko": (people_ko, [sentence_ko.HEADS, people_ko.HEADS]),
+        "en": (
+            people_en,
+            [sentence_en.HEADS, sentence_en.VOICES, people_en.HEADS, cast_en.FIGURES],
+        ),
+        "ko": (people_ko, [sentence_ko.HEADS, people_ko.HEADS, cast_ko.FIGURES]),
     }[language]
     fillers = (free_people.PLAIN, free_people.CONTEXTS, free_people.OPENERS, free_people.CLOSERS)
+    fillers = (*fillers, (cast_ko if language == "ko" else cast_en).TRADES)
     texts = [*fillers, *(text for heads in people for text in heads.values())]
     found = {phrase for text in texts for phrase in text.split("|")}
     return found | {phrase for pairs in phrases(language).values() for _, phrase in pairs}
 
 
-def lexicons(language: str) -> tuple[Lexicon, Lexicon]:
+def lexicons(language: str) -> tuple[Lexicon, ...]:
     """The words of ``voice_data.describe``, and those written for this package."""
     from voice_data.describe import lexicon_en, lexicon_ko
-    from voice_hypernet import wording_en, wording_ko
+    from voice_hypernet import idiom_en, idiom_ko, wording_en, wording_ko
 
     if language == "ko":
-        return lexicon_ko.LEXICON, wording_ko.LEXICON
-    return lexicon_en.LEXICON, wording_en.LEXICON
+        return lexicon_ko.LEXICON, wording_ko.LEXICON, idiom_ko.LEXICON
+    return lexicon_en.LEXICON, wording_en.LEXICON, idiom_en.LEXICON
 
 
 def slipped(rng: random.Random, text: str, language: str) -> str:
@@ -202,6 +218,42 @@ def _fragment(rng: random.Random, language: str, name: str, value: str) -> tuple
     if plain and draw < 0.2 and value not in _MIDDLING:
         return Fragment(role, words, -1), value
     return Fragment(role, words), value
+
+
+def _turned(rng: random.Random, language: str, name: str, value: str) -> Fragment:
+    """Words for a value that name the other side of its scale."""
+    low, high = SIDES[name]
+    other = high if value == low else low
+    pairs = [pair for pair in phrases(language)[name, other] if pair[0] == "voice"]
+    return Fragment("plain", turned(rng, language, name, rng.choice(pairs)[1], other).words)
+
+
+def _figure(
+    rng: random.Random, language: str, labels: Mapping[str, str]
+) -> tuple[str, Mapping[str, str]]:
+    """Sometimes somebody whose voice is what the labels say, and which of them that implies."""
+    fit = [each for each in _figures(language) if each[1].items() <= labels.items()]
+    if not fit or rng.random() < 0.5:
+        return "", {}
+    names, implied = rng.choice(fit)
+    return rng.choice(names), implied
+
+
+@lru_cache(maxsize=2)
+def _figures(language: str) -> list[tuple[list[str], dict[str, str]]]:
+    from voice_hypernet import cast_en, cast_ko
+
+    figures = cast_ko.FIGURES if language == "ko" else cast_en.FIGURES
+    return [
+        (names.split("|"), dict(re.findall(r"(\w+)=(.+?)(?= \w+=|$)", said)))
+        for said, names in figures.items()
+    ]
+
+
+def _likened(language: str) -> Mapping[tuple[str, str], str]:
+    from voice_hypernet import idiom_en, idiom_ko
+
+    return idiom_ko.THINGS if language == "ko" else idiom_en.THINGS
 
 
 def _denied(rng: random.Random, language: str, found: Mapping[str, str]) -> Fragment | None:
