@@ -103,6 +103,9 @@ def prepare(config: Path | None, overrides: tuple[str, ...], as_json: bool, **op
 @_out("The run's folder.")
 @click.option("--base", help="A speech model.  [default: jepa-tts]")
 @click.option("--encoder", help="Of descriptions: a folder or hub id.  [default: shipped]")
+@click.option("--objective", type=click.Choice(("speech", "reconstruction")),
+              help="Through the base, or from trained adapters.  [default: speech]")  # fmt: skip
+@click.option("--adapters", type=FOLDER, help="Trained adapters, in folders named as the voices.")
 @click.option("--steps", type=click.IntRange(min=1), help="Of training, in all.")
 @click.option("--rank", "rank", type=click.IntRange(1, 1024), help="Of the adapters.")
 @click.option("--alpha", "alpha", type=click.FloatRange(min=0.0, min_open=True), help="Scale.")

@@ -8,9 +8,11 @@ from typing import Literal, NoReturn
 
 Head = Literal["joint", "by-rank"]
 Fusion = Literal["concat", "add", "cross-attention"]
+Objective = Literal["speech", "reconstruction"]
 
 HEADS: tuple[Head, ...] = ("joint", "by-rank")
 FUSIONS: tuple[Fusion, ...] = ("concat", "add", "cross-attention")
+OBJECTIVES: tuple[Objective, ...] = ("speech", "reconstruction")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +108,11 @@ class Shares:
 class TrainConfig:
     """One run of training.
 
-    ``data`` is an encoded training set, ``voices`` what ``t2a-prepare`` measured of it, ``out`` the
-    run's folder. ``batch`` is the most network steps of the base in a step, padding included.
-    ``held_out`` is the share of the voices that are only validated on, ``average`` the decay of the
+    The ``objective`` is the base's loss, or the z-scored distance from trained ``adapters``: a
+    folder of PEFT folders named as the voices. ``data`` is an encoded training set, ``voices`` what
+    ``t2a-prepare`` measured of it, ``out`` the run's folder. ``batch`` is the most network steps of
+    the base in a step, padding included. ``held_out`` is the share of the voices that are only
+    validated on, ``average`` the decay of the
     averaged weights, which are the ones that are saved. ``encoder`` reads descriptions: ``""`` is
     the one that ships, else a folder or a transformers model. ``start`` names a trained
     hypernetwork to begin with. ``told`` weighs how far what the base is told is from what it would
@@ -130,6 +134,8 @@ class TrainConfig:
     model: VoiceConfig = field(default_factory=VoiceConfig)
     languages: tuple[str, ...] = ("en", "ko")
     shares: Shares = field(default_factory=Shares)
+    objective: Objective = "speech"
+    adapters: str = ""
     told: float = 0.0
     evenness: float = 0.0
     steps: int = 6_000
@@ -157,6 +163,10 @@ class TrainConfig:
         for name in ("steps", "batch", "log_every", "save_every", "validate_every",
                      "validation_steps"):  # fmt: skip
             _positive(self, name)
+        if self.objective not in OBJECTIVES:
+            _refuse(self, "objective", f"one of {list(OBJECTIVES)}")
+        if bool(self.adapters) != (self.objective == "reconstruction"):
+            _refuse(self, "adapters", "a folder for the objective 'reconstruction', and else empty")
         if not 0.0 <= self.evenness <= 1.0:
             _refuse(self, "evenness", "from 0 to 1")
         for name in ("final_rate", "average", "held_out"):

@@ -1,9 +1,10 @@
 """Learning to make adapters, end to end: the frozen base says clips in voices that it is given.
 
 Every row of a batch is said with adapters of its own, and what the base's loss says flows back
-through them into the hypernetwork. A run is a folder: ``train.json``, ``model/`` (the newest
-checkpoint, averaged weights), ``state.safetensors`` (all of an exact resume), ``log.jsonl`` and
-TensorBoard events.
+through them into the hypernetwork. Or, with ``objective="reconstruction"``, what is made shall be
+what was trained one by one. A run is a folder: ``train.json``, ``model/`` (the newest checkpoint,
+averaged weights), ``state.safetensors`` (all of an exact resume), ``log.jsonl`` and TensorBoard
+events.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ import torch
 from torch import nn
 
 from voice_data.run_log import RunLog
+from voice_hypernet import reconstruction
 from voice_hypernet.checkpoint import Hypernet, save_hypernet
 from voice_hypernet.config import Shares, TrainConfig
 from voice_hypernet.corpus import VoiceCorpus
 from voice_hypernet.functional import adapted, merged
 from voice_hypernet.network import VoiceNetwork, neutral_of
+from voice_hypernet.reconstruction import Reconstruction
 from voice_hypernet.run import RunState
+from voice_hypernet.schedule import learning_rate, optimizer
 from voice_hypernet.targets import find_groups
 from voice_hypernet.tasks import Task, Tasks, describe_all
 from voice_hypernet.telling import ROWS, Telling
@@ -50,15 +54,6 @@ class Trained:
     held_out: dict[str, float] = field(default_factory=dict)
 
 
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, then a cosine down to ``final_rate`` of the peak."""
-    if step < config.warm_up:
-        return config.learning_rate * (step + 1) / config.warm_up
-    progress = (step - config.warm_up) / max(1, config.steps - config.warm_up)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-    return config.learning_rate * (config.final_rate + (1 - config.final_rate) * cosine)
-
-
 def train(
     config: TrainConfig,
     *,
@@ -74,6 +69,7 @@ def train(
     Raises:
         CorpusError, EncodedSetError: if the data cannot be used, or belong to another base.
         TargetError: if the base has no layer of a name in ``hypernet.lora.targets``.
+        ReconstructionError: if the adapters of ``config.adapters`` cannot be learnt from.
         FloatingPointError: if a loss is not finite; the run's last checkpoint is untouched.
     """
     from tqdm import tqdm
@@ -131,6 +127,11 @@ class _Run:
         away = self.corpus.held_out(config.held_out, config.seed)
         self.away = tuple(sorted(away))
         speakers = self.corpus.speakers
+        targets = config.model.hypernet.lora.targets or next(iter(self.model.targets.values()))
+        self.groups = find_groups(self.model.network, targets)
+        self.wanted = self._wanted(list(speakers), away) if config.adapters else None
+        if self.wanted is not None:
+            speakers = {name: speakers[name] for name in self.wanted.voices}
         known = [each for name, each in speakers.items() if name not in away]
         unknown = [each for name, each in speakers.items() if name in away]
         phrases: dict[str, np.ndarray] = {}
@@ -145,14 +146,19 @@ class _Run:
             name: Tasks(self.corpus, unknown, phrases, shares=shares, **plan)
             for name, shares in _ways(bool(phrases)).items()
         } if unknown else {}  # fmt: skip
-        targets = config.model.hypernet.lora.targets or next(iter(self.model.targets.values()))
-        self.groups = find_groups(self.model.network, targets)
         torch.manual_seed(config.seed)
         self.network = VoiceNetwork(config.model, self.groups, self._neutral(known))
+        if self.wanted is not None:
+            self.wanted.start(self.network.hypernet)
         if config.start:
             _warm(self.network, config.start)
         self.telling = Telling.of(self.model, self.corpus, known) if config.told else None
-        self.state = RunState(self.network, _optimizer(self.network, config), config.average)
+        self.state = RunState(self.network, optimizer(self.network, config), config.average)
+
+    def _wanted(self, voices: Sequence[str], away: set[str]) -> Reconstruction:
+        lora, sha256 = self.config.model.hypernet.lora, self.model.weights_sha256
+        folder, known = Path(self.config.adapters), set(voices) - away
+        return Reconstruction.read(folder, voices, self.groups, lora, sha256, known)
 
     def _neutral(self, speakers: Sequence[Any]) -> dict[str, torch.Tensor]:
         some = speakers[:: max(1, len(speakers) // NEUTRAL_VOICES)]
@@ -165,7 +171,7 @@ class _Run:
         for group in self.state.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, step)
         self.model.network.train()
-        loss = self._loss(self.network, self.tasks(step))
+        loss = self._loss(self.network, self.tasks, step)
         total, parts = float(loss.total.detach()), dict(loss.parts)
         self.state.optimizer.zero_grad(set_to_none=True)
         if math.isfinite(total):
@@ -185,8 +191,7 @@ class _Run:
     def _tell(self, telling: Telling, step: int) -> float:
         """Add the gradient of what many voices are told as; returns how far it is off."""
         task = self.tasks.crowd(step, ROWS)
-        voices = [self.corpus.data.speakers[clip] for clip in task.clips]
-        off = telling.loss(self.network.tell(*_given(task)), voices)
+        off = telling.loss(self.network.tell(*_given(task)), self._whose(task))
         (self.config.told * off).backward()
         return float(off.detach())
 
@@ -198,7 +203,7 @@ class _Run:
         found = {}
         for name, tasks in self.held_out.items():
             steps = range(self.config.validation_steps)
-            losses = [float(self._loss(network, tasks(step)).total) for step in steps]
+            losses = [float(self._loss(network, tasks, step).total) for step in steps]
             found[name] = sum(losses) / len(losses)
         return found
 
@@ -214,13 +219,20 @@ class _Run:
             with merged(self.model.network, self.groups, made.adapters, scale):
                 yield name, self.model.speak(self.config.sentence, voice=made.condition(0), seed=0)
 
-    def _loss(self, network: VoiceNetwork, task: Task) -> Loss:
+    def _loss(self, network: VoiceNetwork, tasks: Tasks, step: int) -> Loss:
+        if self.wanted is not None:
+            task = tasks.crowd(step, reconstruction.ROWS)
+            return self.wanted.loss(network(*_given(task)).adapters, self._whose(task))
+        task = tasks(step)
         made = network(*_given(task))
         encoded = [self.corpus.data[i] for i in task.clips]
         batch = self.model.collate(encoded, [made.condition(i) for i in range(len(encoded))])
         scale = self.config.model.hypernet.lora.scale
         with adapted(self.model.network, self.groups, made.adapters, scale):
             return self.model.loss(batch)
+
+    def _whose(self, task: Task) -> list[str]:
+        return [self.corpus.data.speakers[clip] for clip in task.clips]
 
     def hypernet(self) -> Hypernet:
         """What is saved: the averaged weights and all that belongs to them."""
@@ -264,16 +276,6 @@ def _ways(with_text: bool) -> dict[str, Shares]:
         ways["text"] = Shares(text=1.0, both=0.0, none=0.0)
         ways["both"] = Shares(text=0.0, both=1.0, none=0.0)
     return ways
-
-
-def _optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    vectors = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
 
 
 def _warm(network: VoiceNetwork, folder: str) -> None:
