@@ -62,8 +62,14 @@ def test_the_whole_way_from_texts_to_speech(llm_folder: Path, tmp_path: Path) ->
     done = call("measure", "Say it.", "--projector", run, "--tokens", 8, "--json")
     (answer,) = done["answers"]
     assert answer["first_audio_ms"] > 0
+    assert 0 < answer["first_tokens"] <= 8
     assert 0 < answer["share"] < 1
     assert answer["peak_mb"] > 0.9 * answer["resident_mb"] > 0
+    done = call(
+        "epoch", "--states", states, "--llm", llm_folder, "--target", "hum", "--texts", 2, "--json"
+    )
+    assert done["texts"] == 2
+    assert done["training_ratio"] > 0
     done = call("agree", llm_folder, llm_folder, "--texts", texts, "--layers", "0,3", "--json")
     assert [each["layer"] for each in done["layers"]] == [0, 3]
     assert done["layers"][1]["least_cosine"] == pytest.approx(1.0)

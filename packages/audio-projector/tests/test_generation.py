@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 import weakref
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,15 @@ def test_the_text_grows_and_its_bytes_are_counted(llm: LanguageModel) -> None:
         assert two.text.startswith(one.text)
         assert two.end >= one.end
     assert written[-1].end == len(written[-1].text.encode())
+
+
+def test_a_token_is_dated_when_it_is_chosen(llm: LanguageModel) -> None:
+    begun = time.perf_counter()
+    written = write(llm, chat_ids(llm, "Say it."), (2,), WritingConfig(tokens=3))
+    dates = []
+    for each in written:
+        dates.append((each.at, time.perf_counter()))
+    assert begun < dates[0][0] < dates[0][1] <= dates[1][0] < dates[1][1]
 
 
 def test_a_drawn_answer_repeats_with_its_seed(llm: LanguageModel) -> None:

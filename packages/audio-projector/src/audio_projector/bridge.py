@@ -207,7 +207,7 @@ class Bridge:
         writer = write(self.llm, ids, self.projector.config.layers, writing)
         try:
             for written in writer:
-                self._count(begun)
+                self._count(begun, written.at)
                 answer.add(written.text, written.end, written.state)
                 end = cut(written.text, done, chunks, first=not heard)
                 if end is not None:
@@ -224,12 +224,10 @@ class Bridge:
         if not heard:
             raise GenerationError("the language model's answer holds no word: ask differently")
 
-    def _count(self, begun: float) -> None:
-        now = time.perf_counter()
-        if not self.clock.tokens:
-            self.clock.first_token = now
+    def _count(self, begun: float, chosen: float) -> None:
+        self.clock.first_token = self.clock.first_token or chosen
         self.clock.tokens += 1
-        self.clock.llm += now - begun
+        self.clock.llm += time.perf_counter() - begun
 
     def _part(
         self,

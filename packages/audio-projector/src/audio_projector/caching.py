@@ -125,7 +125,7 @@ def _write_shard(
     import torch
     from safetensors.torch import save_file
 
-    states = _captured([line.text for line in lines], llm, config)
+    states = captured([line.text for line in lines], llm, config)
     tensors = {
         "values": torch.cat([each.values.half() for each in states]),
         "spans": torch.cat([each.spans for each in states]),
@@ -137,8 +137,8 @@ def _write_shard(
         save_file(tensors, temporary)
 
 
-def _captured(texts: Sequence[str], llm: LanguageModel, config: CacheConfig) -> list[TokenStates]:
-    """Documents of similar length share a pass; the order of the texts is kept."""
+def captured(texts: Sequence[str], llm: LanguageModel, config: CacheConfig) -> list[TokenStates]:
+    """The states of each text; documents of similar length share a pass of the language model."""
     documents = [
         list(texts[i : i + config.together]) for i in range(0, len(texts), config.together)
     ]

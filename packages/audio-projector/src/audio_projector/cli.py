@@ -178,22 +178,52 @@ def export(
 @through
 @voiced
 @click.option("--tokens", type=click.IntRange(1), default=48, show_default=True)
+@click.option("--first-words", type=click.IntRange(0), default=5, show_default=True,
+              help="Of the first part that is spoken, at most.")  # fmt: skip
 @threaded
 @with_json
 @job
 def measure(
     prompts: tuple[str, ...], projector: Path | None, llm: str, target: str, voice: str | None,
-    tokens: int, threads: int | None, as_json: bool,
+    tokens: int, first_words: int, threads: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Time the first audio after the first token, the projector's share, and memory."""
     from audio_projector import console
     from audio_projector.bridge import Bridge
+    from audio_projector.chunks import ChunkConfig
     from audio_projector.measure import measure as run
 
     console.use_threads(threads)
     bridge = Bridge.from_pretrained(projector, llm=llm, target=target)
-    found = run(bridge, prompts, voice=voice, tokens=tokens)
+    chunks = ChunkConfig(first_words=first_words)
+    found = run(bridge, prompts, voice=voice, tokens=tokens, chunks=chunks)
     show({"answers": [each.to_dict() for each in found]}, console.measured(found), as_json)
+
+
+@main.command("epoch")
+@click.option("--states", type=FOLDER, required=True, help="What `cache` made.")
+@click.option("--texts", type=click.IntRange(1), default=128, show_default=True)
+@language_model
+@through
+@threaded
+@with_json
+@job
+def timed_epoch(
+    states: Path, texts: int, llm: str, target: str, threads: int | None, as_json: bool
+) -> None:
+    """Time training from cached states against running the language model each time."""
+    from audio_projector import console
+    from audio_projector.cache import StatesCache
+    from audio_projector.epoch import epoch
+    from audio_projector.llm import LanguageModel
+    from audio_projector.train_config import TrainConfig
+
+    console.use_threads(threads)
+    named = {"target": target} if target else {}
+    layers = StatesCache(states).layers
+    config = TrainConfig(states=str(states), out="", layers=layers, **named)
+    found = epoch(config, LanguageModel.from_pretrained(llm), texts=texts)
+    show(found.to_dict(), [console.timed(found)], as_json)
 
 
 @main.command()

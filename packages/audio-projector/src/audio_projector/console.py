@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from audio_projector.bridge import Spoken
     from audio_projector.cache import StatesCache
     from audio_projector.download import Fetched
+    from audio_projector.epoch import Epoch
     from audio_projector.evaluate import Scores
     from audio_projector.measure import Figures
 
@@ -139,11 +140,20 @@ def cached_line(done: StatesCache) -> str:
 def measured(found: Sequence[Figures]) -> list[str]:
     """A line per answer."""
     return [
-        f"first audio {each.first_audio_ms:.0f} ms after the first token, "
+        f"first audio {each.first_audio_ms:.0f} ms after the first of {each.first_tokens} tokens, "
         f"{each.tokens_per_second:.1f} tokens/s, {each.audio_seconds:.1f} s of speech in "
         f"{each.seconds:.1f} s, projector {each.share:.2%}, peak {each.peak_mb:.0f} MB"
         for each in found
     ]
+
+
+def timed(found: Epoch) -> str:
+    """An epoch as one line."""
+    return (
+        f"{found.texts} texts: {found.llm:.1f} s of the language model or {found.read:.2f} s of "
+        f"reading ({found.states_ratio:.0f}x), and {found.steps:.1f} s of steps: training is "
+        f"{found.training_ratio:.1f}x as fast"
+    )
 
 
 def agreed(found: Sequence[Agreement]) -> list[str]:

@@ -5,6 +5,7 @@ Letters: L layers, H width.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -48,12 +49,15 @@ class WritingConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A token with its state [L, H]; ``end`` counts the UTF-8 bytes of the answer up to it."""
+    """A token with its state [L, H]; ``end`` counts the UTF-8 bytes of the answer up to it, ``at``
+    is the second of :func:`time.perf_counter` in which it was chosen, before its state was known.
+    """
 
     id: int
     end: int
     text: str
     state: Tensor
+    at: float
 
 
 def chat_ids(llm: LanguageModel, prompt: str, system: str = "") -> list[int]:
@@ -100,14 +104,14 @@ def write(
             token = _pick(out.logits[0, -1], config, generator)
             if token in ends:
                 return
+            chosen = time.perf_counter()
             ids.append(token)
             cache = out.past_key_values
             out = llm.network(torch.tensor([[token]]), past_key_values=cache, use_cache=True)
             text = llm.tokenizer.decode(ids, skip_special_tokens=True)
             whole = text.rstrip("\ufffd")  # half a character so far
-            yield Written(
-                id=token, end=len(whole.encode()), text=whole, state=seen.take()[0, -1].clone()
-            )
+            state = seen.take()[0, -1].clone()
+            yield Written(id=token, end=len(whole.encode()), text=whole, state=state, at=chosen)
             if circles(ids):
                 return
 

@@ -1,4 +1,4 @@
-"""How fast and how big: the figures of one answer, warm, and of capturing against a cache."""
+"""How fast and how big: the figures of one answer, warm."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 class Figures:
     """Of one answer after a warm-up.
 
-    ``first_audio_ms`` counts from the first token of the language model; ``share`` is the
-    projector's part of all computing time; ``peak_mb`` the most memory that the process ever had.
+    ``first_audio_ms`` counts from the first token of the language model, ``first_tokens`` how many
+    there were by then; ``share`` is the projector's part of all computing time; ``peak_mb`` the
+    most memory that the process ever had.
     """
 
     first_audio_ms: float
+    first_tokens: int
     tokens_per_second: float
     audio_seconds: float
     seconds: float
@@ -57,13 +59,15 @@ def measure(
         pass
     found = []
     for prompt in prompts:
-        begun, seconds = time.perf_counter(), 0.0
+        begun, seconds, tokens_then = time.perf_counter(), 0.0, 0
         for spoken in bridge.answer(prompt, voice=voice, writing=writing, chunks=chunks):
             seconds += spoken.audio.duration
+            tokens_then = tokens_then or spoken.tokens
         clock = bridge.clock
         found.append(
             Figures(
                 first_audio_ms=1000 * (clock.first_audio - clock.first_token),
+                first_tokens=tokens_then,
                 tokens_per_second=clock.tokens / max(1e-9, clock.llm),
                 audio_seconds=seconds,
                 seconds=time.perf_counter() - begun,

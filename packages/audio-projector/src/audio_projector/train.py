@@ -107,7 +107,7 @@ def _go(
     write_text(out / SETTINGS, settings)
     with RunLog(out, done.step, extra="audio-projector[train]") as log:
         for batch in _plan(run, done.step):
-            loss = _step(run, done.step, batch)
+            loss = step(run, done.step, batch)
             done.step += 1
             done.window.append(float(loss.total.detach()))
             if done.step % config.log_every == 0 or done.step == config.steps:
@@ -161,22 +161,22 @@ def _plan(run: Run, done: int) -> Iterator[list[int]]:
             step += 1
 
 
-def _step(run: Run, step: int, batch: list[int]) -> Loss:
-    """One step of descent.
+def step(run: Run, number: int, batch: list[int]) -> Loss:
+    """One step of descent on some lines, or clips; ``number`` counts from 0.
 
     Raises:
         TrainError: if the loss is not finite; no weight was changed.
     """
     config = run.config
-    torch.manual_seed(config.seed * 1_000_003 + step)
+    torch.manual_seed(config.seed * 1_000_003 + number)
     for group in run.optimizer.param_groups:
-        group["lr"] = learning_rate(config, step)
+        group["lr"] = learning_rate(config, number)
     run.projector.train()
-    heard = run.clips is not None and step >= config.steps - config.clip_steps
+    heard = run.clips is not None and number >= config.steps - config.clip_steps
     loss = _loss_of_clips(run, batch) if heard else _loss_of_texts(run, batch)
     if not math.isfinite(float(loss.total.detach())):
         raise TrainError(
-            f"the loss is {float(loss.total.detach())} at step {step + 1}: lower learning_rate "
+            f"the loss is {float(loss.total.detach())} at step {number + 1}: lower learning_rate "
             f"({config.learning_rate}) and run again to go on from the last checkpoint"
         )
     run.optimizer.zero_grad(set_to_none=True)
