@@ -21,8 +21,8 @@ from torch import nn
 
 from voice_data.run_log import RunLog
 from voice_hypernet import reconstruction
-from voice_hypernet.checkpoint import Hypernet, save_hypernet
-from voice_hypernet.config import Shares, TrainConfig
+from voice_hypernet.checkpoint import Hypernet, save_hypernet, take_over
+from voice_hypernet.config import TrainConfig
 from voice_hypernet.corpus import VoiceCorpus
 from voice_hypernet.functional import adapted, merged
 from voice_hypernet.network import VoiceNetwork, neutral_of
@@ -30,7 +30,7 @@ from voice_hypernet.reconstruction import Reconstruction
 from voice_hypernet.run import RunState
 from voice_hypernet.schedule import learning_rate, optimizer
 from voice_hypernet.targets import find_groups
-from voice_hypernet.tasks import Task, Tasks, describe_all
+from voice_hypernet.tasks import Task, Tasks, describe_all, ways_of_knowing
 from voice_hypernet.telling import ROWS, Telling
 
 if TYPE_CHECKING:
@@ -106,6 +106,20 @@ def train(
     return Trained(folder=out / "model", steps=step, held_out=held_out or run.validate())
 
 
+def validate(
+    config: TrainConfig,
+    *,
+    model: SpeechModel | None = None,
+    encode: Callable[[Sequence[str]], np.ndarray] | None = None,
+) -> dict[str, float]:
+    """Held-out losses of ``config.start`` as they are, by how a voice is known.
+
+    Raises:
+        CorpusError, EncodedSetError: if the data cannot be used, or belong to another base.
+    """
+    return _Run(config, model, encode).validate()
+
+
 class _Run:
     """All that takes part in a step."""
 
@@ -137,21 +151,22 @@ class _Run:
         phrases: dict[str, np.ndarray] = {}
         if config.shares.text + config.shares.both > 0:
             encode = encode or _encoder(config)
-            phrases = describe_all([*known, *unknown], encode, config.languages, config.seed)
+            said = (config.languages, config.seed, config.phrases)
+            phrases = describe_all([*known, *unknown], encode, *said)
             _require_width(phrases, config)
         plan: dict[str, Any] = {"frames": config.batch, "seed": config.seed}
         drawn = {"shares": config.shares, "evenness": config.evenness}
         self.tasks = Tasks(self.corpus, known, phrases, **drawn, **plan)
         self.held_out = {
             name: Tasks(self.corpus, unknown, phrases, shares=shares, **plan)
-            for name, shares in _ways(bool(phrases)).items()
+            for name, shares in ways_of_knowing(bool(phrases)).items()
         } if unknown else {}  # fmt: skip
         torch.manual_seed(config.seed)
         self.network = VoiceNetwork(config.model, self.groups, self._neutral(known))
         if self.wanted is not None:
             self.wanted.start(self.network.hypernet)
         if config.start:
-            _warm(self.network, config.start)
+            take_over(self.network, config.start)
         self.telling = Telling.of(self.model, self.corpus, known) if config.told else None
         self.state = RunState(self.network, optimizer(self.network, config), config.average)
 
@@ -232,7 +247,8 @@ class _Run:
             return self.model.loss(batch)
 
     def _whose(self, task: Task) -> list[str]:
-        return [self.corpus.data.speakers[clip] for clip in task.clips]
+        clips = self.corpus.data.clips
+        return [clips[place].speaker for place in task.clips]
 
     def hypernet(self) -> Hypernet:
         """What is saved: the averaged weights and all that belongs to them."""
@@ -267,26 +283,6 @@ def _require_width(phrases: dict[str, np.ndarray], config: TrainConfig) -> None:
             f"the encoder {config.encoder or 'that ships'} describes a voice in {width} numbers "
             f"and model.text is {config.model.text}: set model.text={width}"
         )
-
-
-def _ways(with_text: bool) -> dict[str, Shares]:
-    ways = {"none": Shares(text=0.0, both=0.0, none=1.0)}
-    ways |= {"clip": Shares(text=0.0, both=0.0, none=0.0)}
-    if with_text:
-        ways["text"] = Shares(text=1.0, both=0.0, none=0.0)
-        ways["both"] = Shares(text=0.0, both=1.0, none=0.0)
-    return ways
-
-
-def _warm(network: VoiceNetwork, folder: str) -> None:
-    """Take over every weight of another run that fits."""
-    from voice_hypernet.checkpoint import load_hypernet
-
-    mine = network.state_dict()
-    found = load_hypernet(folder).network.state_dict()
-    fitting = {n: v for n, v in found.items() if n in mine and v.shape == mine[n].shape}
-    network.load_state_dict({**mine, **fitting})
-    _log.info("%d of %d tensors are taken from %s", len(fitting), len(mine), folder)
 
 
 def _encoder(config: TrainConfig) -> Callable[[Sequence[str]], np.ndarray]:
