@@ -21,7 +21,7 @@ from voice_hypernet.corpus import VoiceCorpus
 from voice_hypernet.functional import adapted, merged
 from voice_hypernet.run import RunError
 from voice_hypernet.telling import Telling
-from voice_hypernet.train import learning_rate, train
+from voice_hypernet.train import learning_rate, train, validate
 
 WORDS = 3
 
@@ -228,3 +228,13 @@ def test_a_warm_start_takes_what_fits(hummed: Path, tmp_path: Path) -> None:
     second = train(settings, model=HumModel(), encode=encode)
     assert second.held_out["clip"] == pytest.approx(first.held_out["clip"], rel=0.1)
     assert dataclasses.asdict(settings)["start"] == str(first.folder)
+
+
+def test_a_trained_run_is_validated_in_other_languages(hummed: Path, tmp_path: Path) -> None:
+    done = train(config(hummed, tmp_path / "a", steps=80), model=HumModel(), encode=encode)
+    same = config(hummed, tmp_path / "b", start=str(done.folder), phrases=120)
+    assert validate(same, model=HumModel(), encode=encode) == pytest.approx(done.held_out)
+    other = validate(dataclasses.replace(same, languages=("ko",)), model=HumModel(), encode=encode)
+    assert other["clip"] == pytest.approx(done.held_out["clip"])
+    assert other["text"] != done.held_out["text"]  # none of the three words is Korean
+    assert not (tmp_path / "b").exists()

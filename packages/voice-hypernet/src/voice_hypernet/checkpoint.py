@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,6 +17,8 @@ from voice_hypernet.targets import Group
 
 if TYPE_CHECKING:
     from voice_hypernet.network import VoiceNetwork
+
+_log = logging.getLogger(__name__)
 
 KIND = "voice-hypernet"
 SHIPPED = "jepa-tts"
@@ -112,6 +115,19 @@ def load_hypernet(folder: str | os.PathLike[str] | None = None) -> Hypernet:
         held_out=tuple(found.config.get("held_out", ())),
         strength=found.config.get("strength", 1.0),
     )
+
+
+def take_over(network: VoiceNetwork, folder: str | os.PathLike[str]) -> None:
+    """Give a network every weight of a trained one that fits.
+
+    Raises:
+        ArtefactError: if the trained one is missing or damaged.
+    """
+    mine = network.state_dict()
+    found = load_hypernet(folder).network.state_dict()
+    fitting = {n: v for n, v in found.items() if n in mine and v.shape == mine[n].shape}
+    network.load_state_dict({**mine, **fitting})
+    _log.info("%d of %d tensors are taken from %s", len(fitting), len(mine), folder)
 
 
 def read_config(path: Path, values: Mapping[str, Any]) -> tuple[VoiceConfig, tuple[Group, ...]]:

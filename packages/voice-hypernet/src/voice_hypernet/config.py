@@ -117,7 +117,8 @@ class TrainConfig:
     the one that ships, else a folder or a transformers model. ``start`` names a trained
     hypernetwork to begin with. ``told`` weighs how far what the base is told is from what it would
     be told by a voice's own clips, 0 leaves that to the base's loss; with an ``evenness`` of 1 rare
-    voices (by gender and pitch) are drawn as often as common ones. ``sentence`` is spoken at every
+    voices (by gender and pitch) are drawn as often as common ones. ``phrases`` are the descriptions
+    of a voice in each of the ``languages``, at most. ``sentence`` is spoken at every
     save in a voice that is held out (none: ""), and ``report_to`` names trackers besides
     TensorBoard: wandb, trackio.
 
@@ -138,6 +139,7 @@ class TrainConfig:
     adapters: str = ""
     told: float = 0.0
     evenness: float = 0.0
+    phrases: int = 120
     steps: int = 6_000
     batch: int = 1_000
     learning_rate: float = 1e-3
@@ -160,7 +162,7 @@ class TrainConfig:
         for name in ("data", "voices", "out", "base"):
             if not getattr(self, name):
                 raise ValueError(f"TrainConfig.{name} is empty: give it a value")
-        for name in ("steps", "batch", "log_every", "save_every", "validate_every",
+        for name in ("steps", "batch", "phrases", "log_every", "save_every", "validate_every",
                      "validation_steps"):  # fmt: skip
             _positive(self, name)
         if self.objective not in OBJECTIVES:

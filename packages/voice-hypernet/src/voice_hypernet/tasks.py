@@ -17,8 +17,6 @@ from voice_hypernet.config import Shares
 from voice_hypernet.corpus import Speaker, VoiceCorpus, mean_features
 from voice_hypernet.firmness import firm_tags
 
-PHRASES = 120
-"""Descriptions of one voice that training draws from, in each language."""
 MOST_CLIPS_HEARD = 8
 """Clips of a voice that its features are averaged over, at most."""
 
@@ -141,7 +139,7 @@ def describe_all(
     encode: Callable[[Sequence[str]], np.ndarray],
     languages: Sequence[str],
     seed: int,
-    count: int = PHRASES,
+    count: int,
 ) -> dict[str, np.ndarray]:
     """For every voice its encoded descriptions [P, W], ``count`` in each language at most."""
     found = {}
@@ -167,3 +165,13 @@ def _said(speaker: Speaker, language: str, seed: int, count: int) -> list[str]:
             labels["pitch"] = labels.pop("relative_pitch")
         said.append(free(rng, language, labels).text if index % 2 else each.text)
     return said
+
+
+def ways_of_knowing(with_text: bool) -> dict[str, Shares]:
+    """What validation is made of: voices all known in one way, by its name."""
+    ways = {"none": Shares(text=0.0, both=0.0, none=1.0)}
+    ways |= {"clip": Shares(text=0.0, both=0.0, none=0.0)}
+    if with_text:
+        ways["text"] = Shares(text=1.0, both=0.0, none=0.0)
+        ways["both"] = Shares(text=0.0, both=1.0, none=0.0)
+    return ways
