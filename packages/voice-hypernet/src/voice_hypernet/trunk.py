@@ -39,8 +39,9 @@ class _Block(NamedTuple):
 
 
 class _Head(NamedTuple):
+    """``weight`` [D, I + O], and what is added to every voice's ``a`` and ``b``."""
+
     weight: np.ndarray
-    bias: np.ndarray
     a: np.ndarray
     b: np.ndarray
 
@@ -88,7 +89,6 @@ class Trunk:
         rows = slice(at, at + count)
         for (start, end), group, head in zip(self._spans(), self.groups, self._heads, strict=True):
             out = x[:, start:end].reshape(-1, x.shape[-1]) @ head.weight
-            out += head.bias
             out = out.reshape(count, len(group.names), rank, -1)
             np.add(out[..., : group.inputs], head.a, out=made[group.kind].a[rows])
             b = out[..., group.inputs :].swapaxes(2, 3)
@@ -135,10 +135,15 @@ class Trunk:
         return np.concatenate(rows)
 
     def _head(self, tensors: Mapping[str, np.ndarray], index: int) -> _Head:
-        name = f"heads.{index}"
+        name, group = f"heads.{index}", self.groups[index]
         gain = np.float32(1.0 / math.sqrt(self.config.width))
         weight, bias = _after_norm(tensors, "norm", tensors[f"{name}.linear.weight"] * gain)
-        return _Head(weight, bias, tensors[f"{name}.a"], tensors[f"{name}.b"])
+        bias = bias.reshape(-1, group.inputs + group.outputs)  # [1 or R, I + O]
+        return _Head(
+            weight,
+            tensors[f"{name}.a"] + bias[:, : group.inputs],
+            tensors[f"{name}.b"] + bias[:, group.inputs :].T,
+        )
 
 
 def _block(tensors: Mapping[str, np.ndarray], name: str) -> _Block:
