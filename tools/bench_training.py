@@ -3,7 +3,7 @@
     python tools/bench_training.py --recordings corpora/prompts-prepared/manifest.jsonl --json
 
 Each arm trains one epoch on the same clips, encoded before, with the same adapter, optimiser and
-number of clips in a batch, in a process of its own, one after the other:
+number of clips in a batch, in a process of its own. The arms take turns; the figures are medians:
 
     tts-lora        `descend`, in batches of clips of similar length
     same batches    PEFT and Trainer, given the very batches of tts-lora
@@ -21,6 +21,7 @@ import json
 import os
 import random
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -51,13 +52,14 @@ CODEC = {  # of the published times, and thin: no codec runs in training
 @click.option("--base", "bases", multiple=True, type=click.Choice(BASES), default=BASES)
 @click.option("--clips", default=48, show_default=True, help="Recordings of an epoch.")
 @click.option("--batch", default=8, show_default=True, help="Clips in a pass.")
+@click.option("--rounds", default=3, show_default=True, help="Turns of every arm.")
 @click.option("--threads", default=1, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--arm", type=click.Choice(ARMS), hidden=True)
 @click.option("--work", type=click.Path(path_type=Path), hidden=True)
 def main(
-    recordings: Path | None, bases: tuple[str, ...], clips: int, batch: int, threads: int,
-    as_json: bool, arm: str | None, work: Path | None,
+    recordings: Path | None, bases: tuple[str, ...], clips: int, batch: int, rounds: int,
+    threads: int, as_json: bool, arm: str | None, work: Path | None,
 ) -> None:  # fmt: skip
     """Measure every arm on every base."""
     if arm is not None and work is not None:
@@ -66,38 +68,51 @@ def main(
     if recordings is None:
         raise click.UsageError("Missing --recordings: name a manifest")
     with tempfile.TemporaryDirectory() as folder:
-        figures = {base: _arms(base, Path(folder), recordings, clips, batch, threads)
-                   for base in bases}  # fmt: skip
+        figures = {}
+        for base in bases:
+            work = Path(folder) / base
+            prepare_work(base, work, recordings, clips)
+            figures[base] = _arms(base, work, batch, threads, rounds)
     import torch
     from protocol import hardware
 
-    settings = {"clips": clips, "batch": batch, "threads": threads, "torch": torch.__version__}
+    settings = {"clips": clips, "batch": batch, "rounds": rounds, "threads": threads}
+    settings["torch"] = torch.__version__
     values = {"bases": figures, "settings": settings, "hardware": hardware()}
     click.echo(json.dumps(values, indent=1) if as_json else _table(figures))
 
 
-def _arms(
-    base: str, folder: Path, recordings: Path, clips: int, batch: int, threads: int
-) -> dict[str, Any]:
-    """The figures of each arm, and the ratios to the first."""
-    work = folder / base
-    prepare_work(base, work, recordings, clips)
-    found = {}
-    for arm in ARMS:
-        words = ["--arm", arm, "--base", base, "--work", str(work), "--batch", str(batch)]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-        done = subprocess.run(
-            [sys.executable, __file__, *words, "--threads", str(threads)],
-            env=environment, stdout=subprocess.PIPE, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            raise click.ClickException(f"the arm {arm!r} of {base} failed, see above")
-        found[arm] = json.loads(done.stdout.splitlines()[-1])
+def _arms(base: str, work: Path, batch: int, threads: int, rounds: int) -> dict[str, Any]:
+    """The median figures of each arm, and the ratios to the first."""
+    words = ["--base", base, "--work", str(work), "--batch", str(batch), "--threads", str(threads)]
+    turns: dict[str, list[dict[str, Any]]] = {arm: [] for arm in ARMS}
+    for _ in range(rounds):
+        for arm, made in turns.items():
+            made.append(_turn(base, arm, words, threads))
+    found = {arm: _medians(made) for arm, made in turns.items()}
     ours = found["tts-lora"]
     for figures in found.values():
         figures["times_slower"] = round(figures["cpu_seconds"] / ours["cpu_seconds"], 2)
         figures["our_share_of_memory"] = round(ours["megabytes"] / figures["megabytes"], 2)
     return found
+
+
+def _turn(base: str, arm: str, words: Sequence[str], threads: int) -> dict[str, Any]:
+    """What one arm measures of itself in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--arm", arm, *words],
+        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise click.ClickException(f"the arm {arm!r} of {base} failed, see above")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _medians(turns: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {name: statistics.median(turn[name] for turn in turns) for name in turns[0]}
 
 
 def prepare_work(base: str, work: Path, recordings: Path, clips: int) -> None:

@@ -46,6 +46,7 @@ from typing import Any
 
 import click
 
+from voice_data.encoded import EncodedSet
 from voice_data.manifest import Utterance, read_manifest, write_manifest
 from voice_data.storage import write_text
 
@@ -56,13 +57,15 @@ FIGURES = ("similarity", "similarity_ceiling", "wer", "distillmos")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Of one command, all its attempts together: wall-clock seconds, peak resident memory in MB.
+    """Of one command, all its attempts together: seconds by the clock and of the processor, which a
+    busy machine changes little, and peak resident memory in MB.
 
     ``whole`` is false where an attempt was killed together with this program: then it took longer.
     """
 
     words: tuple[str, ...] = ()
     seconds: float = 0.0
+    processor: float = 0.0
     megabytes: float = 0.0
     whole: bool = True
     done: bool = False
@@ -111,19 +114,25 @@ def stage(*words: str, out: Path) -> Cost:
     if before.done:
         return before
     _save(record, replace(before, whole=False))  # so much is known if this program is killed
-    start, status, used = time.perf_counter(), 1, 0.0
+    start, status, used, busy = time.perf_counter(), 1, 0.0, 0.0
     with log.open("a", encoding="utf-8") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "tts_lora", *words], stdout=file, stderr=subprocess.STDOUT
         )
         try:
             _, status, usage = os.wait4(process.pid, 0)
-            used = usage.ru_maxrss / 1000
+            used, busy = usage.ru_maxrss / 1000, usage.ru_utime + usage.ru_stime
         finally:
             seconds = before.seconds + time.perf_counter() - start
             done = os.waitstatus_to_exitcode(status) in ((0, 1) if verb == "validate" else (0,))
             peak = max(before.megabytes, used)
-            cost = replace(before, seconds=seconds, megabytes=peak, done=done and used > 0)
+            cost = replace(
+                before,
+                seconds=seconds,
+                processor=before.processor + busy,
+                megabytes=peak,
+                done=done and used > 0,
+            )
             _save(record, cost)
     if not cost.done:
         raise click.ClickException(f"tts-lora {verb} failed: see {log}")
@@ -161,14 +170,17 @@ def one(
     words = ("--adapter", str(adapter), "--out", str(report), "--limit", str(held_out))
     words += ("--set", f"texts={json.dumps(list(texts))}") if texts else ()
     stage("validate", *words, *(w for m in METRICS for w in ("--metric", m)), "--json", out=out)
-    learnt = [item for item in chosen if item.split == "train"]
+    prepared_set = EncodedSet(data)  # without what was too long for the base
+    learnt, judged = (prepared_set.of_split(part) for part in ("train", "validation"))
     found = json.loads((report / "validation.json").read_text("utf-8"))
     return {
         "clips": len(learnt),
-        "minutes": round(sum(item.duration or 0.0 for item in learnt) / 60, 2),
+        "minutes": round(sum(prepared_set.clips[i].duration for i in learnt) / 60, 2),
         "held_out": held_out,
+        "judged": len(judged),
         "prepare_seconds": round(prepared.seconds, 1),
         "train_seconds": round(trained.seconds, 1),
+        "train_processor_seconds": round(trained.processor, 1),
         "times_are_whole": prepared.whole and trained.whole,
         "train_megabytes": round(trained.megabytes),
         "adapter_bytes": (adapter / "adapter_model.safetensors").stat().st_size,
@@ -193,7 +205,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             cells = [f"{figures.get(key, float('nan')):.3f}" for key in
                      ("similarity", "similarity_share", "wer", "distillmos")]  # fmt: skip
             bound = "" if row.get("times_are_whole", True) else "over "
-            cost = f"{bound}{row['train_seconds']:.0f} s, {row['train_megabytes']} MB"
+            seconds = row.get("train_processor_seconds", row["train_seconds"])
+            cost = f"{bound}{seconds:.0f} s, {row['train_megabytes']} MB"
             head = [row["speaker"], str(row["clips"]), str(row["minutes"]), name]
             lines.append("| " + " | ".join([*head, *cells, cost]) + " |")
     return "\n".join(lines) + "\n"
