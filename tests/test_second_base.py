@@ -130,7 +130,7 @@ def run(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             shares=Shares(text=0, both=0, none=0), learning_rate=0.02, warm_up=2, held_out=0.0,
             log_every=1, sentence="",
         ),
-        model=csm(),
+        model=csm(),  # pyright: ignore
     )  # fmt: skip
     return out
 
@@ -152,7 +152,7 @@ def test_each_voice_is_said_best_in_its_own_adapter(run: Path) -> None:
     model, made = csm(), voices(run)
     clips, losses = list(clips_of(model).values()), np.zeros((VOICES, VOICES))
     for place, voice in enumerate(made):
-        with voice.worn(model) as told, torch.no_grad():
+        with voice.worn(model) as told, torch.no_grad():  # pyright: ignore
             assert set(told) == {"text", "codes", "role"}
             for other, some in enumerate(clips):
                 torch.manual_seed(0)

@@ -15,6 +15,7 @@ from voice_data.audio import Audio
 from voice_data.describe import Measures
 from voice_data.encoded import EncodedSet
 from voice_data.score import Row
+from voice_data.score.similarity import Similarity
 from voice_hypernet import Voice, VoiceHypernet
 from voice_hypernet.adherence import counts, right
 from voice_hypernet.blending import WEIGHTS, blended_takes, blending, pairs, spearman
@@ -195,7 +196,7 @@ def test_the_report_is_readable() -> None:
 @pytest.mark.parametrize("name", ["speakers", "sentences", "clips"])
 def test_evaluating_on_nothing_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"EvaluateConfig.{name} must be 1 or more"):
-        EvaluateConfig(data="a", voices="b", out="c", texts="d", **{name: 0})
+        EvaluateConfig(data="a", voices="b", out="c", texts="d", **{name: 0})  # pyright: ignore
 
 
 def test_a_negative_number_of_descriptions_is_refused() -> None:
@@ -286,7 +287,7 @@ def test_a_voice_file_is_compared_with_a_prompt_over_many_sentences(
     assert found[PROMPT]["f0"] == found[PROMPT]["rate"] == 0.0
     assert found[FILE]["voices"] == 2
     table = markdown({"variance": found | {"identical after reload": True}})
-    assert "| voice file | ± 6.00 | ± 0.00 | ± 0.000 | 0.900 | 4 of 2 voices |" in table
+    assert "| voice file | ± 6.00 | ± 0.00 | ± 0.050 | 0.900 | 4 of 2 voices |" in table
     assert "the same samples" in table
 
 
@@ -328,11 +329,12 @@ class _Report(NamedTuple):
 
 
 class _Liked(NamedTuple):
-    similarity: float
+    similarity: Similarity
 
 
 def _scored(rows: Sequence[Row], metrics: Sequence[str]) -> _Report:
     """A stand-in for the speaker encoder, which hears no speech in a hum."""
     assert set(metrics) <= {"similarity", "wer"}
     assert all(row.references for row in rows)
-    return _Report([_Liked(0.7) for _ in rows])
+    alike = [Similarity(0.7 + 0.1 * (place % 2), 0.8, 0.9) for place in range(len(rows))]
+    return _Report([_Liked(each) for each in alike])

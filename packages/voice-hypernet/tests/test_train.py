@@ -20,8 +20,9 @@ from voice_hypernet.config import HypernetConfig, LoraShape, Shares, TrainConfig
 from voice_hypernet.corpus import VoiceCorpus
 from voice_hypernet.functional import adapted, merged
 from voice_hypernet.run import RunError
+from voice_hypernet.schedule import learning_rate
 from voice_hypernet.telling import Telling
-from voice_hypernet.train import learning_rate, train, validate
+from voice_hypernet.train import train, validate
 
 WORDS = 3
 

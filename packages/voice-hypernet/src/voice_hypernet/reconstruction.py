@@ -56,10 +56,9 @@ class Reconstruction:
         self._adapters = adapters
         some = [each for name, each in adapters.items() if name in known] or [*adapters.values()]
         self._norms = {
-            kind: Factors(*(_norm(torch.stack([each[kind][end] for each in some]))
-                            for end in (0, 1)))
+            kind: [_norm(torch.stack([each[kind][end] for each in some])) for end in (0, 1)]
             for kind in some[0]
-        }  # fmt: skip
+        }
 
     @classmethod
     def read(
@@ -97,15 +96,14 @@ class Reconstruction:
         for kind, factors in made.items():
             for end, value in enumerate(factors):
                 wanted = torch.stack([self._adapters[name][kind][end] for name in voices])
-                norm: Any = self._norms[kind][end]
-                parts.append(((value - wanted) / norm.deviation).abs().mean())
+                deviation = self._norms[kind][end].deviation
+                parts.append(((value - wanted) / deviation).abs().mean())
         total = torch.stack(parts).mean()
         return Loss(total=total, parts={"l1": float(total.detach())}, positions=len(voices))
 
     def means(self) -> dict[str, Factors]:
         """The mean adapter, by kind of layer: ``a`` [L, R, I] and ``b`` [L, O, R]."""
-        norms: dict[str, Any] = self._norms  # pyright: ignore
-        return {kind: Factors(each.a.mean, each.b.mean) for kind, each in norms.items()}
+        return {kind: Factors(*(end.mean for end in ends)) for kind, ends in self._norms.items()}
 
     @torch.no_grad()
     def start(self, hypernet: Hypernetwork) -> None:

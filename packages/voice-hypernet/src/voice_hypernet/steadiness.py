@@ -59,7 +59,7 @@ def steadiness(spoken: Sequence[tuple[Take, Path]], clips: Clips) -> dict[str, A
         heard = [measure(read(path), take.text) for take, path in mine]
         whose = [take.subject for take, _ in mine]
         pitch = [None if each.f0 is None else 12 * np.log2(each.f0) for each in heard]
-        likeness = [row.similarity for row in report.rows]
+        likeness = [each.similarity and each.similarity.similarity for each in report.rows]
         found[way] = {
             "f0": _deviation(pitch, whose),
             "rate": _deviation([each.rate for each in heard], whose),

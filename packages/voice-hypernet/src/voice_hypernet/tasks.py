@@ -126,7 +126,7 @@ class Tasks:
         """Features of other clips of the voice, of the same one only where there is no other."""
         others = [i for i in speaker.clips if i != clip] or [clip]
         count = min(len(others), int(2 ** rng.uniform(0, np.log2(MOST_CLIPS_HEARD + 0.99))))
-        return mean_features(self._corpus.features, rng.choice(others, count, replace=False))
+        return mean_features(self._corpus.features, list(rng.choice(others, count, replace=False)))
 
 
 def _kind(speaker: Speaker) -> tuple[str, str]:
