@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,28 @@ def corpus(tmp_path: Path) -> Callable[..., Path]:
         return write_corpus(tmp_path / name, clips, speaker=name, **options)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Nine clips for training and one held out, of one speaker; not to be changed."""
+    from toy import ToySpeech, write_corpus
+
+    from voice_data.encoded import PrepareConfig, SourceConfig, prepare
+
+    root = tmp_path_factory.mktemp("data")
+    source = SourceConfig(folder=os.fspath(write_corpus(root / "ann", 10)), licence="CC0-1.0")
+    out = root / "set"
+    prepare(PrepareConfig(sources=(source,), base="toy", out=os.fspath(out)), model=ToySpeech())
+    return os.fspath(out)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Torch with one thread: sums are then the same in every run."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -48,7 +48,9 @@ def states(out: Path) -> dict[str, torch.Tensor]:
 
 
 def log_of(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "log.jsonl").read_text("utf-8").splitlines()]
+    """The lines of the log, without the time at which they were written."""
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text("utf-8").splitlines()]
+    return [{name: value for name, value in line.items() if name != "time"} for line in lines]
 
 
 def assert_same_run(first: Path, second: Path) -> None:

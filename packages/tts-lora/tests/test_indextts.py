@@ -5,7 +5,6 @@ The references are written here anew, from the published layout, or are torch's 
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from indextts_toy import CODES, GPT, GPT2, TEXTS, WIDTH, example, network, trainable
+from indextts_toy import (
+    CODES,
+    GPT,
+    TEXTS,
+    WIDTH,
+    example,
+    made_tokens,
+    network,
+    second_generation,
+    trainable,
+)
 from safetensors.torch import save_file
 from weighing import check_positions
 
@@ -29,16 +38,7 @@ from voice_data.speech import SpeechModelError
 
 @pytest.fixture(scope="module")
 def tokens() -> Any:
-    """A SentencePiece model with the ids that IndexTTS has: start 0, stop 1."""
-    import sentencepiece
-
-    lines = iter(["ONE TWO THREE FOUR FIVE SIX SEVEN EIGHT NINE TEN. HI! WHY? A, B - IT'S"] * 20)
-    stream = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=lines, model_writer=stream, vocab_size=60, model_type="bpe", bos_id=0,
-        eos_id=1, unk_id=2, hard_vocab_limit=False, minloglevel=2,
-    )  # fmt: skip
-    return sentencepiece.SentencePieceProcessor(model_proto=stream.getvalue())
+    return made_tokens()
 
 
 @pytest.fixture
@@ -51,20 +51,7 @@ def model(tokens: Any, monkeypatch: pytest.MonkeyPatch) -> IndexTTS:
 
 @pytest.fixture
 def second(tokens: Any, tmp_path: Path) -> IndexTTS:
-    """IndexTTS 2 with two speakers' emotions and the features of two clips."""
-    generator = torch.Generator().manual_seed(0)
-    (tmp_path / "codes").mkdir()
-    for name in ("One", "Hi."):
-        features = torch.randn(30, 24, generator=generator)
-        style = torch.randn(5, generator=generator)
-        save_file({"features": features, "style": style}, tmp_path / f"codes/{name}.safetensors")
-    emotions = Emotions(
-        matrix=torch.randn(16, WIDTH, generator=generator),
-        counts=(2,) * 8,
-        styles=torch.randn(16, 5, generator=generator),
-    )
-    settings = Settings(gpt=GPT2)
-    return IndexTTS(network(GPT2), tokens, settings, emotions=emotions, folder=tmp_path)
+    return second_generation(tokens, tmp_path)
 
 
 def test_a_clip_is_encoded(model: IndexTTS, tokens: Any) -> None:

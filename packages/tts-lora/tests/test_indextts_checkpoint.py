@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from indextts_toy import GPT, GPT2, RATE, WIDTH, example, network
+from indextts_toy import GPT, RATE, WIDTH, example, made_tokens, network, second_generation
 from safetensors.torch import load_file, save_file
 
 from tts_lora.families import indextts, indextts_checkpoint
@@ -22,16 +21,7 @@ from voice_data.speech import SpeechModelError
 
 @pytest.fixture(scope="module")
 def tokens() -> Any:
-    """A SentencePiece model with the ids that IndexTTS has: start 0, stop 1."""
-    import sentencepiece
-
-    lines = iter(["ONE TWO THREE FOUR FIVE SIX SEVEN EIGHT NINE TEN. HI! WHY? A, B - IT'S"] * 20)
-    stream = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=lines, model_writer=stream, vocab_size=60, model_type="bpe", bos_id=0,
-        eos_id=1, unk_id=2, hard_vocab_limit=False, minloglevel=2,
-    )  # fmt: skip
-    return sentencepiece.SentencePieceProcessor(model_proto=stream.getvalue())
+    return made_tokens()
 
 
 @pytest.fixture
@@ -44,20 +34,7 @@ def model(tokens: Any, monkeypatch: pytest.MonkeyPatch) -> IndexTTS:
 
 @pytest.fixture
 def second(tokens: Any, tmp_path: Path) -> IndexTTS:
-    """IndexTTS 2 with two speakers' emotions and the features of two clips."""
-    generator = torch.Generator().manual_seed(0)
-    (tmp_path / "codes").mkdir()
-    for name in ("One", "Hi."):
-        features = torch.randn(30, 24, generator=generator)
-        style = torch.randn(5, generator=generator)
-        save_file({"features": features, "style": style}, tmp_path / f"codes/{name}.safetensors")
-    emotions = Emotions(
-        matrix=torch.randn(16, WIDTH, generator=generator),
-        counts=(2,) * 8,
-        styles=torch.randn(16, 5, generator=generator),
-    )
-    settings = Settings(gpt=GPT2)
-    return IndexTTS(network(GPT2), tokens, settings, emotions=emotions, folder=tmp_path)
+    return second_generation(tokens, tmp_path)
 
 
 def test_the_published_names_are_loaded(model: IndexTTS, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,31 +13,13 @@ from typing import Any
 import pytest
 import torch
 from running import STEPS, assert_same_run, config_of, trained
-from toy import ToySpeech, write_corpus
 
 from tts_lora.checkpoint import STATE, CheckpointError
 from tts_lora.config import LoraConfig
 from tts_lora.resume import TrainError
 from tts_lora.train import Event
-from voice_data.encoded import PrepareConfig, SourceConfig, prepare
 
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Nine clips for training and one held out, of one speaker."""
-    root = tmp_path_factory.mktemp("data")
-    source = SourceConfig(folder=os.fspath(write_corpus(root / "ann", 10)), licence="CC0-1.0")
-    out = root / "set"
-    prepare(PrepareConfig(sources=(source,), base="toy", out=os.fspath(out)), model=ToySpeech())
-    return os.fspath(out)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize(

@@ -4,38 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from running import _PEFT_WARNS, config_of, log_of, states, trained
-from toy import ToySpeech, write_corpus
+from toy import ToySpeech
 
 from tts_lora.adapter import detach, disabled, load
 from tts_lora.checkpoint import read_state
 from tts_lora.config import LoraConfig
 from tts_lora.train import Event
-from voice_data.encoded import EncodedSet, PrepareConfig, SourceConfig, prepare
+from voice_data.encoded import EncodedSet
 
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Nine clips for training and one held out, of one speaker."""
-    root = tmp_path_factory.mktemp("data")
-    source = SourceConfig(folder=os.fspath(write_corpus(root / "ann", 10)), licence="CC0-1.0")
-    out = root / "set"
-    prepare(PrepareConfig(sources=(source,), base="toy", out=os.fspath(out)), model=ToySpeech())
-    return os.fspath(out)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_a_run_learns_and_is_an_adapter_folder(data: str, tmp_path: Path) -> None:

@@ -37,12 +37,12 @@ def train_once(config: Any) -> None:
 
 
 def kill(config: Any, seed: int, kills: int) -> None:
-    """Be unkind to a run, ``kills`` times, at random moments of what a whole run takes."""
+    """Be unkind to a run, ``kills`` times, at random moments: together about a whole run's time."""
     import accelerate  # noqa: F401  once here instead of once in every child
     import peft  # noqa: F401
     import torch  # noqa: F401
 
-    moments = random.Random(seed)
+    moments, longest = random.Random(seed), 2.0 / kills
     started = time.monotonic()
     seconds, done = 0.0, 0
     while done < kills:
@@ -55,7 +55,7 @@ def kill(config: Any, seed: int, kills: int) -> None:
             seconds = time.monotonic() - started
             Path(config.out).rename(f"{config.out}-whole")
             continue
-        time.sleep(moments.uniform(0.05, 0.5) * seconds)
+        time.sleep(moments.uniform(0.1, 1.0) * longest * seconds)
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"killed {os.WIFSIGNALED(status)}\n")
