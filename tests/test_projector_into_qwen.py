@@ -19,8 +19,8 @@ TEXTS = ["ab cd ef.", "gh ij.", "kl mn op qr.", "st uv wx."]
 
 @pytest.mark.parametrize("place", ["projected", "embedded"])
 def test_a_projector_is_trained_into_qwen_and_speaks(place, tmp_path, monkeypatch) -> None:
-    from qwen3_toy import toy_model
-    from tiny_models import make_llm_folder
+    from qwen3_toy import toy_model  # pyright: ignore[reportMissingImports]
+    from tiny_models import make_llm_folder  # pyright: ignore[reportMissingImports]
 
     from audio_projector.bridge import Bridge
     from audio_projector.cache import CacheConfig, Line

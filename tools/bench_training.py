@@ -76,7 +76,7 @@ def main(
     import torch
     from protocol import hardware
 
-    settings = {"clips": clips, "batch": batch, "rounds": rounds, "threads": threads}
+    settings: dict[str, Any] = {"clips": clips, "batch": batch, "rounds": rounds, "threads": threads}
     settings["torch"] = torch.__version__
     values = {"bases": figures, "settings": settings, "hardware": hardware()}
     click.echo(json.dumps(values, indent=1) if as_json else _table(figures))
