@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -219,9 +220,8 @@ def timed_epoch(
     from audio_projector.train_config import TrainConfig
 
     console.use_threads(threads)
-    named = {"target": target} if target else {}
-    layers = StatesCache(states).layers
-    config = TrainConfig(states=str(states), out="", layers=layers, **named)
+    config = TrainConfig(states=str(states), out="", layers=StatesCache(states).layers)
+    config = replace(config, target=target) if target else config
     found = epoch(config, LanguageModel.from_pretrained(llm), texts=texts)
     show(found.to_dict(), [console.timed(found)], as_json)
 

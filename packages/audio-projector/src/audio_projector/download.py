@@ -57,7 +57,7 @@ def download(model: str, *, revision: str | None = None, file: str = "") -> Fetc
         raise ImportError(
             "downloads need huggingface_hub: pip install 'audio-projector[llm]'"
         ) from error
-    patterns = [file, "*.json", "*.md", "LICENSE*"] if file else list(PATTERNS)
+    patterns: list[str] = [file, "*.json", "*.md", "LICENSE*"] if file else list(PATTERNS)
     try:
         folder = Path(snapshot_download(model, revision=revision, allow_patterns=patterns))
     except (OSError, ValueError, *_http_errors()) as error:

@@ -154,7 +154,8 @@ def _quality(speaker: Speaker, task: Task, folder: Path) -> dict[str, dict[str, 
         path = folder / f"{number:04d}.wav"
         write(path, speaker(text))
         rows.append(Row(audio=path, text=text, id=f"{number:04d}", speaker=task.voice or "default"))
-    report = score(rows, metrics=tuple(task.metrics), threads=task.threads)
+    metrics: tuple[Any, ...] = tuple(task.metrics)
+    report = score(rows, metrics=metrics, threads=task.threads)
     report.save(folder, plot=False)
     return {name: asdict(found) for name, found in report.summary().items()}
 
