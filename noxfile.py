@@ -131,8 +131,10 @@ def integration(session: nox.Session) -> None:
 @nox.session(python=MAIN)
 def qwen(session: nox.Session) -> None:
     """The family of tts-lora whose package cannot share an environment with the others."""
-    sync(session, "--package=tts-lora", "--extra=qwen", "--group=test", *fresh_members())
-    session.run("pytest", "packages/tts-lora/tests/test_qwen3_tts.py", *session.posargs)
+    together = ["--package=tts-lora", "--package=audio-projector", "--extra=qwen", "--extra=train"]
+    sync(session, *together, "--group=test", *fresh_members())
+    own = (f"packages/tts-lora/tests/test_qwen3_{part}.py" for part in ("tts", "states"))
+    session.run("pytest", *own, "tests/test_projector_into_qwen.py", *session.posargs)
 
 
 @nox.session(python=MAIN, reuse_venv=False)

@@ -76,8 +76,10 @@ def main(
     import torch
     from protocol import hardware
 
-    settings: dict[str, Any] = {"clips": clips, "batch": batch, "rounds": rounds, "threads": threads}
-    settings["torch"] = torch.__version__
+    settings = {
+        "clips": clips, "batch": batch, "rounds": rounds, "threads": threads,
+        "torch": str(torch.__version__),
+    }  # fmt: skip
     values = {"bases": figures, "settings": settings, "hardware": hardware()}
     click.echo(json.dumps(values, indent=1) if as_json else _table(figures))
 
