@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import httpx
 import huggingface_hub
 import pytest
-from huggingface_hub.errors import HFValidationError
+from huggingface_hub import errors
 
 from audio_projector import download as module
 from audio_projector.download import DownloadError, available, download
@@ -52,7 +51,12 @@ def test_without_the_network_it_says_what_there_is(
 
 
 @pytest.mark.parametrize(
-    "error", [httpx.ConnectError("no route"), HFValidationError("no such id"), OSError("disk full")]
+    "error",
+    [
+        errors.HTTPError("no route"),  # pyright: ignore[reportPrivateImportUsage]
+        errors.HFValidationError("no such id"),
+        OSError("disk full"),
+    ],
 )
 def test_what_the_hub_raises_is_one_line(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: Any, **options: Any) -> str:

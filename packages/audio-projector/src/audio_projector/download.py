@@ -60,7 +60,7 @@ def download(model: str, *, revision: str | None = None, file: str = "") -> Fetc
     patterns: list[str] = [file, "*.json", "*.md", "LICENSE*"] if file else list(PATTERNS)
     try:
         folder = Path(snapshot_download(model, revision=revision, allow_patterns=patterns))
-    except (OSError, ValueError, *_http_errors()) as error:
+    except (OSError, ValueError, _http_error()) as error:
         names = ", ".join(each.model for each in available()) or "nothing"
         raise DownloadError(
             f"{model} cannot be fetched ({_first_line(error)}); offline there is: {names}"
@@ -68,13 +68,13 @@ def download(model: str, *, revision: str | None = None, file: str = "") -> Fetc
     return _described(model, folder, _licence(folder))
 
 
-def _http_errors() -> tuple[type[Exception], ...]:
-    """What a connection may raise under huggingface_hub, besides an OSError."""
-    try:
-        from httpx import HTTPError
-    except ImportError:  # an older hub goes through requests, whose errors are OSErrors
-        return ()
-    return (HTTPError,)
+def _http_error() -> type[Exception]:
+    """What a connection may raise under huggingface_hub, whose library for it differs by version:
+    requests, httpx or httpx2.
+    """
+    from huggingface_hub import errors
+
+    return getattr(errors, "HTTPError", OSError)
 
 
 def _described(model: str, folder: Path, licence: str) -> Fetched:

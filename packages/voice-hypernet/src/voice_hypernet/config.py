@@ -112,15 +112,14 @@ class TrainConfig:
     folder of PEFT folders named as the voices. ``data`` is an encoded training set, ``voices`` what
     ``t2a-prepare`` measured of it, ``out`` the run's folder. ``batch`` is the most network steps of
     the base in a step, padding included. ``held_out`` is the share of the voices that are only
-    validated on, ``average`` the decay of the
-    averaged weights, which are the ones that are saved. ``encoder`` reads descriptions: ``""`` is
-    the one that ships, else a folder or a transformers model. ``start`` names a trained
-    hypernetwork to begin with. ``told`` weighs how far what the base is told is from what it would
-    be told by a voice's own clips, 0 leaves that to the base's loss; with an ``evenness`` of 1 rare
-    voices (by gender and pitch) are drawn as often as common ones. ``phrases`` are the descriptions
-    of a voice in each of the ``languages``, at most. ``sentence`` is spoken at every
-    save in a voice that is held out (none: ""), and ``report_to`` names trackers besides
-    TensorBoard: wandb, trackio.
+    validated on, ``average`` the decay of the averaged weights, which are the ones that are saved.
+    ``encoder`` reads descriptions: ``""`` is the one that ships, else a folder or a transformers
+    model. ``start`` names a trained hypernetwork to begin with. ``told`` weighs how far what the
+    base is told is from what it would be told by a voice's own clips, 0 leaves that to the base's
+    loss; with an ``evenness`` of 1 rare voices (by gender, pitch and rate) are drawn as often as
+    common ones. ``phrases`` are the descriptions of a voice in each of the ``languages``, at most.
+    ``sentence`` is spoken at every save in a voice that is held out (none: ""), and ``report_to``
+    names trackers besides TensorBoard: wandb, trackio.
 
     Raises:
         ValueError: naming the field, its value and what is allowed.

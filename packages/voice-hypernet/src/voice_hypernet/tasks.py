@@ -54,8 +54,8 @@ class Tasks:
     ) -> None:
         """``phrases`` [P, W] are a voice's encoded descriptions, by its name (none: clips only).
 
-        ``frames`` is what a step may hold, with padding. With an ``evenness`` of 1 every pitch of
-        each gender is drawn as often as any other, with 0 every voice.
+        ``frames`` is what a step may hold, with padding. With an ``evenness`` of 1 every pitch and
+        rate of each gender is drawn as often as any other, with 0 every voice.
 
         Raises:
             ValueError: if no clip of the speakers fits.
@@ -129,9 +129,9 @@ class Tasks:
         return mean_features(self._corpus.features, list(rng.choice(others, count, replace=False)))
 
 
-def _kind(speaker: Speaker) -> tuple[str, str]:
+def _kind(speaker: Speaker) -> tuple[str, str, str]:
     tags = speaker.tags
-    return tags.gender, tags.relative_pitch or tags.pitch
+    return tags.gender, tags.relative_pitch or tags.pitch, tags.rate
 
 
 def describe_all(
