@@ -22,7 +22,9 @@ def model() -> SpeechModel:
     return load_speech_model("jepa-tts")
 
 
-def f0(hypernet: VoiceHypernet, model: SpeechModel, words: str, strength: float = 1.0) -> float:
+def f0(
+    hypernet: VoiceHypernet, model: SpeechModel, words: str, strength: float | None = None
+) -> float:
     """Hz of a sentence in the described voice."""
     voice = hypernet.generate_lora_adapters(text=words, strength=strength)
     with voice.worn(model) as told:
