@@ -21,7 +21,7 @@ class ChunkConfig:
         ValueError: if a number is out of its range.
     """
 
-    first_words: int = 5
+    first_words: int = 3
     clause_words: int = 5
     longest: int = 160
 

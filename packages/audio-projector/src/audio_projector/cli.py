@@ -179,7 +179,7 @@ def export(
 @through
 @voiced
 @click.option("--tokens", type=click.IntRange(1), default=48, show_default=True)
-@click.option("--first-words", type=click.IntRange(0), default=5, show_default=True,
+@click.option("--first-words", type=click.IntRange(0), default=3, show_default=True,
               help="Of the first part that is spoken, at most.")  # fmt: skip
 @threaded
 @with_json

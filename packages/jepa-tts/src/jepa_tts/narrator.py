@@ -38,8 +38,6 @@ FIRST_PIECE = 12
 one before it, up to the longest.
 """
 LONGEST_PIECE = 96
-EVEN_PIECE = 48
-"""Latent frames of the pieces that are made to sound beside the prediction of later ones."""
 END = np.empty(0, np.float32)
 """Stands after the last latent of a sentence."""
 
@@ -56,7 +54,7 @@ class Narrator:
 
     ``precision`` "int8" is fastest, "float32" is equal to torch to rounding. With more than one of
     ``threads`` (by default, where there is more than one core) what is predicted is made to sound
-    while the rest is predicted.
+    while later sentences, or later pieces of a stream, are predicted.
     """
 
     def __init__(
@@ -110,15 +108,12 @@ class Narrator:
         """
         script, noise, rate = list(sentences), Noise(seed), self.config.mel.sample_rate
         predicted = self._predicted(script, voice, speed)
-        if self.threads > 1:
+        if self.threads > 1 and (pieces or len(script) > 1):
             predicted = ahead(predicted)
         for _ in script:
             latents = takewhile(lambda latent: latent is not END, predicted)
             if pieces:
-                yield from (Audio(part, rate) for part in self._parts(latents, noise, FIRST_PIECE))
-            elif self.threads > 1:
-                parts = self._parts(latents, noise, EVEN_PIECE, growth=1)
-                yield Audio(np.concatenate(list(parts)), rate)
+                yield from (Audio(part, rate) for part in self._parts(latents, noise))
             else:
                 yield Audio(self.sound(np.stack(list(latents)), noise), rate)
 
@@ -134,17 +129,15 @@ class Narrator:
         wave = Waveform(self.weights.vocoder, noise)
         return self._piece(latents, 0, len(latents), wave, last=True)
 
-    def _parts(
-        self, latents: Iterable[np.ndarray], noise: Noise, size: int, growth: int = 2
-    ) -> Iterator[np.ndarray]:
+    def _parts(self, latents: Iterable[np.ndarray], noise: Noise) -> Iterator[np.ndarray]:
         wave = Waveform(self.weights.vocoder, noise)
         made: list[np.ndarray] = []
-        done = 0
+        done, size = 0, FIRST_PIECE
         for latent in latents:
             made.append(latent)
             if len(made) == done + size + self.halo:
                 yield self._piece(made, done, done + size, wave, last=False)
-                done, size = done + size, min(growth * size, LONGEST_PIECE)
+                done, size = done + size, min(2 * size, LONGEST_PIECE)
         yield self._piece(made, done, len(made), wave, last=True)
 
     def _piece(
