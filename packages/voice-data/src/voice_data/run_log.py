@@ -94,12 +94,10 @@ class RunLog:
     def sound(self, step: int, name: str, audio: Audio, text: str = "") -> None:
         """Record a sound and, where a sentence is given, what it says and its mel spectrogram."""
         samples = audio.samples[None].clip(-1.0, 1.0)  # else TensorBoard prints that it clips
-        if not text:
-            self._events.add_audio(name, samples, step, audio.rate)
-            return
-        self._events.add_text(f"spoken/{name}", text, step)
-        self._events.add_audio(f"spoken/{name}", samples, step, audio.rate)
-        if (picture := mel_image(audio)) is not None:
+        self._events.add_audio(f"spoken/{name}" if text else name, samples, step, audio.rate)
+        if text:
+            self._events.add_text(f"spoken/{name}", text, step)
+        if text and (picture := mel_image(audio)) is not None:
             self._events.add_image(f"mel/{name}", picture, step)
 
 

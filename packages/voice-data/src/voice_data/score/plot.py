@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,6 +64,6 @@ def draw(report: Report) -> bytes:
     return stream.getvalue()
 
 
-def _values(rows: list[dict[str, object]], speaker: str, name: str) -> list[float]:
+def _values(rows: list[dict[str, Any]], speaker: str, name: str) -> list[float]:
     mine = [row for row in rows if row["speaker"] == speaker and row.get(name) is not None]
-    return [float(row[name]) for row in mine]  # type: ignore[arg-type]
+    return [float(row[name]) for row in mine]
