@@ -140,6 +140,9 @@ def test_train_reads_recipe_and_overrides(tmp_path: Path, monkeypatch: pytest.Mo
     assert done.exit_code == 0, done.output
     assert json.loads(done.output) == {"mse": 0.5}
     assert (seen[0].stage, seen[0].steps) == ("predict", 9)
+    assert not seen[0].collapse_guard
+    run("train", "--config", recipe, "--collapse-guard")
+    assert seen[1].collapse_guard
     wrong = run("train", "--config", recipe, "--set", "stepz=9")
     assert wrong.exit_code == 2
     assert "unknown key 'stepz' in TrainConfig; valid:" in wrong.output

@@ -37,6 +37,10 @@ def test_learning_rate_warms_up_then_follows_a_cosine() -> None:
         ({"learning_rate": 3.0}, r"TrainConfig.learning_rate must be in \(0, 1\), not 3.0"),
         ({"feedback": 1.5}, r"TrainConfig.feedback must be in \[0, 1\], not 1.5"),
         ({"history_drop": -0.5}, r"TrainConfig.history_drop must be in \[0, 1\], not -0.5"),
+        ({"regulariser": "l2"}, "TrainConfig.regulariser must be one of kl, sigreg, not 'l2'"),
+        ({"sigreg": -1.0}, "TrainConfig.sigreg must be at least 0, not -1.0"),
+        ({"least_variance": -1.0}, "TrainConfig.least_variance must be at least 0, not -1.0"),
+        ({"least_rank": 2.0}, r"TrainConfig.least_rank must be in \[0, 1\], not 2.0"),
         ({"clip": 0.0}, "TrainConfig.clip must be positive, not 0.0"),
     ],
 )

@@ -206,14 +206,18 @@ def force(cache: Path, out: Path, checkpoint: Path, seed: int) -> None:
 
 @main.command()
 @configured
+@click.option("--collapse-guard", is_flag=True, help="Stop if the embeddings lose dimensions.")
 @with_json
 @job
-def train(config: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
+def train(
+    config: Path | None, overrides: tuple[str, ...], collapse_guard: bool, as_json: bool
+) -> None:
     """Train one stage (a recipe of recipes/*.yaml), or continue it where it stopped."""
-    from jepa_tts.train import TrainConfig
     from jepa_tts.train import train as run
+    from jepa_tts.train_config import TrainConfig
 
-    figures = run(load(TrainConfig, config, overrides))
+    guard = {"collapse_guard": True} if collapse_guard else {}
+    figures = run(load(TrainConfig, config, overrides, guard))
     plain = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
     click.echo(json.dumps(figures) if as_json else plain)
 

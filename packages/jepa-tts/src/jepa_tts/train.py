@@ -12,92 +12,23 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any
 
 import torch
 from torch import nn
 from tqdm import tqdm
 
 from jepa_tts.checkpoint import save_tensors
-from jepa_tts.config import SIZES
-from jepa_tts.stages import StageName, make_stage
+from jepa_tts.collapse import refuse_collapse
+from jepa_tts.stages import make_stage
 from jepa_tts.stages.stage import Loss, Media, Stage
+from jepa_tts.train_config import TrainConfig, learning_rate
 from voice_data.audio import Audio
 from voice_data.run_log import RunLog
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainConfig:
-    """One stage of training.
-
-    ``batch`` is a budget per step, with padding: bytes in ``pronounce``, latent frames in
-    ``predict`` and ``decode``, mel frames in ``autoencode`` and ``vocode``. ``start`` is the model
-    folder to continue from (a new model of ``size`` if empty), ``vocoder`` the same for ``vocode``.
-    ``threads`` 0 leaves torch's own number.
-    """
-
-    stage: StageName
-    cache: str
-    out: str
-    start: str = ""
-    size: str = "small"
-    lexicon: str = ""
-    vocoder: str = ""
-    steps: int = 10_000
-    batch: int = 1_800
-    learning_rate: float = 1e-3
-    final_rate: float = 0.05
-    warm_up: int = 200
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    kl: float = 1e-3
-    spectral: float = 0.3
-    history_noise: float = 0.8
-    history_drop: float = 0.2
-    feedback: float = 0.0
-    freeze_text: bool = False
-    adversarial: bool = False
-    amp: bool = False
-    seed: int = 0
-    threads: int = 0
-    log_every: int = 20
-    save_every: int = 250
-    validate_every: int = 250
-    media_every: int = 1_000
-
-    def __post_init__(self) -> None:
-        for name, allowed in (("stage", get_args(StageName)), ("size", tuple(SIZES))):
-            if getattr(self, name) not in allowed:
-                self._refuse(name, f"one of {', '.join(allowed)}")
-        for name in ("steps", "batch", "log_every", "save_every", "validate_every", "media_every"):
-            if getattr(self, name) < 1:
-                self._refuse(name, "at least 1")
-        for name in ("warm_up", "weight_decay", "kl", "spectral", "history_noise", "threads"):
-            if not getattr(self, name) >= 0:
-                self._refuse(name, "at least 0")
-        for name in ("final_rate", "history_drop", "feedback"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                self._refuse(name, "in [0, 1]")
-        if not 0.0 < self.learning_rate < 1.0:
-            self._refuse("learning_rate", "in (0, 1)")
-        if not self.clip > 0.0:
-            self._refuse("clip", "positive")
-
-    def _refuse(self, name: str, allowed: str) -> NoReturn:
-        raise ValueError(f"TrainConfig.{name} must be {allowed}, not {getattr(self, name)!r}")
-
-
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, then a cosine down to ``final_rate`` of the peak."""
-    if step < config.warm_up:
-        return config.learning_rate * (step + 1) / config.warm_up
-    progress = (step - config.warm_up) / max(1, config.steps - config.warm_up)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-    return config.learning_rate * (config.final_rate + (1 - config.final_rate) * cosine)
 
 
 def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, float]:
@@ -109,6 +40,7 @@ def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, flo
         FileNotFoundError: if the cache lacks what the stage reads.
         ValueError: if the cache has no validation rows, or too few training rows for one batch.
         FloatingPointError: if the loss or its gradient is not finite.
+        CollapseError: with ``collapse_guard``, if the embeddings collapse.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -143,6 +75,7 @@ def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, flo
             loss = optimise(stage, batch, optimizer, parameters, generator, config, step)
             step += 1
             bar.update()
+            refuse_collapse(loss.parts, step, config)
             if step % config.log_every == 0 or step == config.steps:
                 loss.parts["seconds"] = time.perf_counter() - started
                 log.figures(step, "train", loss.parts)

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jepa_tts.audio_encoder import PITCH_DIMENSIONS
+from jepa_tts.audio_encoder import PITCH_DIMENSIONS, Gaussian
 from jepa_tts.checkpoint import save_model, start_model
+from jepa_tts.collapse import spread
 from jepa_tts.config import STRIDE
 from jepa_tts.corpus import Corpus
 from jepa_tts.losses import kl_loss, kl_weight, reconstruction_loss, spectral_loss
+from jepa_tts.sigreg import sigreg
 from jepa_tts.stages.stage import Loss, Media
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ PITCH_WEIGHT = 0.5
 
 
 class Autoencode:
-    """L1, spectral and annealed KL losses, plus pitch in the first latent dimensions."""
+    """L1 and spectral losses, an annealed regulariser, and pitch in the first latent dimensions."""
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
@@ -109,22 +111,35 @@ class Autoencode:
     def loss(
         self, batch: list[tuple[int, int]], progress: float, generator: torch.Generator
     ) -> Loss:
-        """L1 + spectral + annealed KL + pitch."""
+        """L1 + spectral + annealed KL or SIGReg + pitch; and how the embeddings are spread."""
         mels, pitches = zip(*(self._crop(*item) for item in batch), strict=True)
         mel, pitch = torch.stack(mels).transpose(1, 2), torch.stack(pitches)
         gaussian = self.network.audio_encoder(mel)
-        decoded = self.network.mel_decoder(gaussian.sample(generator))
-        mask = torch.ones(gaussian.mean.shape[:2], dtype=torch.bool)
+        latents, regulariser = self._regularised(gaussian, generator)
+        decoded = self.network.mel_decoder(latents)
+        name = self.config.regulariser
         parts = {
             "l1": reconstruction_loss(decoded, mel),
             "spectral": spectral_loss(decoded, mel),
-            "kl": kl_loss(gaussian, mask),
+            name: regulariser,
             "pitch": pitch_loss(gaussian.mean, pitch),
         }
-        weight = kl_weight(progress, self.config.kl)
+        weight = kl_weight(progress, getattr(self.config, name))
         total = parts["l1"] + self.config.spectral * parts["spectral"]
-        total = total + weight * parts["kl"] + PITCH_WEIGHT * parts["pitch"]
-        return Loss(total, {name: float(value.detach()) for name, value in parts.items()})
+        total = total + weight * parts[name] + PITCH_WEIGHT * parts["pitch"]
+        figures = {name: float(value.detach()) for name, value in parts.items()}
+        return Loss(total, figures | spread(free(gaussian.mean)))
+
+    def _regularised(self, gaussian: Gaussian, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """What is decoded, and how far the embeddings are from a standard Gaussian.
+
+        KL spreads every frame's posterior, which is sampled; SIGReg spreads the means over the
+        batch and needs no posterior. Pitch has a target of its own and is left out of SIGReg.
+        """
+        if self.config.regulariser == "sigreg":
+            return gaussian.mean, sigreg(free(gaussian.mean), generator)
+        mask = torch.ones(gaussian.mean.shape[:2], dtype=torch.bool)
+        return gaussian.sample(generator), kl_loss(gaussian, mask)
 
     def validate(self) -> dict[str, float]:
         """Reconstruction without sampling, pitch error in semitones and voicing mistakes."""
@@ -142,6 +157,7 @@ class Autoencode:
             "pitch_semitones": float(cents.median()) if len(cents) else 0.0,
             "voicing_errors": float(((heard > 0) != (pitch > 0)).float().mean()),
             "latent_deviation": float(mean.flatten(0, 1).std(0).mean()),
+            **spread(free(mean)),
         }
 
     def media(self) -> Media:
@@ -149,6 +165,11 @@ class Autoencode:
         mel, _ = self._crop(self.held_out[0], 0)
         decoded = self.network.mel_decoder(self.network.audio_encoder(mel.T[None]).mean)[0]
         return Media({"mel/true": mel.T.numpy(), "mel/decoded": decoded.numpy()})
+
+
+def free(latents: Tensor) -> Tensor:
+    """The embeddings [B, T, Z] without the dimensions of the pitch: [B T, Z - 8]."""
+    return latents[..., PITCH_DIMENSIONS:].flatten(0, 1)
 
 
 def pitch_loss(mean: Tensor, pitch: Tensor) -> Tensor:

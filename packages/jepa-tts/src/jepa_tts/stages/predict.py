@@ -14,6 +14,7 @@ from torch import Tensor
 
 from jepa_tts.alphabet import PAD
 from jepa_tts.checkpoint import save_model, start_model
+from jepa_tts.collapse import spread
 from jepa_tts.corpus import Corpus, TextAudio, buckets
 from jepa_tts.losses import (
     duration_loss,
@@ -95,7 +96,8 @@ class Predict:
         if not self.config.freeze_text:
             parts["ctc"] = self._pronunciation(encoded, data, batch)
             total = total + CTC_WEIGHT * parts["ctc"]
-        return Loss(total, {name: float(value.detach()) for name, value in parts.items()})
+        figures = {name: float(value.detach()) for name, value in parts.items()}
+        return Loss(total, figures | spread(out.latents[frames]))
 
     def _plan(
         self, data: TextAudio, batch: list[int], generator: torch.Generator
@@ -150,26 +152,31 @@ class Predict:
         return pronunciation_loss(logits, (data.ids != PAD).sum(1) * HALVES, ids)
 
     def validate(self) -> dict[str, float]:
-        """R squared per dimension (teacher-forced); how far free running and its length stray."""
+        """R squared per dimension (teacher-forced); how far free running and its length stray; how
+        true, teacher-forced and free-running embeddings are spread.
+        """
         data = self.corpus.text_audio(self.held_out, self.network.config.speakers)
         generator = torch.Generator().manual_seed(0)
         plan, encoded, frames = self._plan(data, self.held_out, generator)
         forced = self.network.predict(plan, data.latents).latents
         real = data.latents[frames]
-        spread = ((real - real.mean(0)) ** 2).mean(0)
-        r2 = 1 - ((forced[frames] - real) ** 2).mean(0) / spread.clamp_min(1e-4)
+        scatter = ((real - real.mean(0)) ** 2).mean(0)
+        r2 = 1 - ((forced[frames] - real) ** 2).mean(0) / scatter.clamp_min(1e-4)
         figures = {f"r2/{i:02d}": float(r2[i]) for i in SHOWN_DIMENSIONS if i < len(r2)}
         free = self._free_run(plan, data.latents.shape[1])
         error = float(prediction_loss(free, data.latents, frames))
         planned = self.network.plan(data.ids, plan.voice)
         missed = (planned.lengths - data.lengths).abs() / data.lengths
         log_durations = self.network.durations(encoded, plan.voice, plan.mask)
+        kinds = {"true": real, "forced": forced[frames], "free": free[frames]}
+        for kind, latents in kinds.items():
+            figures |= {f"{kind}_{name}": value for name, value in spread(latents).items()}
         return figures | {
             "mse": float(prediction_loss(forced, data.latents, frames)),
             "free_mse": error,
-            "spread": float(spread.mean()),
-            "r2": float(1 - ((forced[frames] - real) ** 2).mean() / spread.mean()),
-            "free_r2": 1 - error / float(spread.mean()),
+            "spread": float(scatter.mean()),
+            "r2": float(1 - ((forced[frames] - real) ** 2).mean() / scatter.mean()),
+            "free_r2": 1 - error / float(scatter.mean()),
             "length_error": float(missed.float().mean()),
             "duration": float(duration_loss(log_durations, data.durations, plan.mask)),
             "ctc": float(self._pronunciation(encoded, data, self.held_out)),
