@@ -29,11 +29,11 @@ def compare(config: VoiceConfig, text: np.ndarray | None, clip: np.ndarray | Non
     wanted = heavy(*(None if v is None else torch.from_numpy(v) for v in (text, clip)))
     assert set(found.adapters) == set(wanted.adapters)
     for kind, factors in wanted.adapters.items():
-        np.testing.assert_allclose(found.adapters[kind].a, factors.a.numpy(), atol=1e-4)
-        np.testing.assert_allclose(found.adapters[kind].b, factors.b.numpy(), atol=1e-4)
+        np.testing.assert_allclose(found.adapters[kind].a, factors.a.numpy(), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(found.adapters[kind].b, factors.b.numpy(), rtol=1e-5, atol=1e-5)
         assert np.abs(factors.b.numpy()).max() > 0.01
     for name, value in wanted.told.items():
-        np.testing.assert_allclose(found.told[name], value.numpy(), atol=1e-4)
+        np.testing.assert_allclose(found.told[name], value.numpy(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ def test_a_fresh_process_is_measured(tmp_path: Path) -> None:
     found = speed(str(save_toy(tmp_path)))
     assert 0 < found["batch_ms"] < found["adapter_ms"] * BATCH
     assert 10 < found["peak_mib"] < 300  # neither torch nor pytest is in it
-    assert found["cores"] >= 1
+    assert found["threads"] >= 1
     assert f"| {found['adapter_ms']:.1f} | {found['batch_ms']:.1f} |" in table(found)[2]
 
 

@@ -79,6 +79,15 @@ def test_a_list_of_descriptions_gives_the_voices_of_each(hypernet: VoiceHypernet
         assert_equal(voices[0], voices[1], atol=1e-3)
 
 
+def test_many_descriptions_are_shared_among_threads(hypernet: VoiceHypernet) -> None:
+    texts = [f"a {how} {who}" for how in ("deep", "calm", "loud") for who in ("man", "girl", "boy")]
+    voices = hypernet.generate_lora_adapters(texts * 3, strength=1.5)
+    assert [voice.description for voice in voices] == texts * 3
+    for text, voice, again in zip(texts, voices, voices[9:], strict=False):
+        assert_equal(voice, hypernet.generate_lora_adapters(text, strength=1.5), atol=1e-5)
+        assert_equal(voice, again, atol=1e-5)
+
+
 def test_a_clip_may_be_sound_a_file_or_features(hypernet: VoiceHypernet, tmp_path: Path) -> None:
     write(tmp_path / "clip.wav", speech())
     found = hypernet.generate_lora_adapters(audio_features=speech())

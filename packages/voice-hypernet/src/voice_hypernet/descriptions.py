@@ -160,7 +160,7 @@ def consider(
     Raises:
         DescriptionError: if a text holds no word.
     """
-    odd = [grams.read(text).warnings for text in texts]
+    odd = [grams.oddities(text) for text in texts]
     encoded = encoder.encode(texts)
     found = encoder.understand(encoded) or [None] * len(texts)
     made = [_considered(*each) for each in zip(texts, found, odd, strict=True)]

@@ -42,20 +42,19 @@ def read(text: str) -> Reading:
     Raises:
         DescriptionError: if the text holds no word.
     """
-    words = _WORD.findall(unicodedata.normalize("NFC", text).lower())
-    if not any(any(c.isalpha() for c in word) for word in words):
-        raise DescriptionError(
-            f"the description {text[:40]!r} holds no word: describe the voice, "
-            "for example 'a calm, deep man'"
-        )
-    warnings = []
-    if len(words) > MOST_WORDS:
-        warnings.append(f"only the first {MOST_WORDS} of {len(words)} words are used")
-    if (share := _foreign_share(text)) > 0.5:
-        warnings.append(
-            f"{share:.0%} of the letters are neither Latin nor Hangul: the voice may be arbitrary"
-        )
-    return Reading(grams=padded([_grams(w) for w in words[:MOST_WORDS]]), warnings=tuple(warnings))
+    words = _words(text)
+    return Reading(
+        grams=padded([_grams(w) for w in words[:MOST_WORDS]]), warnings=_odd(text, words)
+    )
+
+
+def oddities(text: str) -> tuple[str, ...]:
+    """The warnings of :func:`read` alone.
+
+    Raises:
+        DescriptionError: if the text holds no word.
+    """
+    return _odd(text, _words(text))
 
 
 def padded(rows: Sequence[Sequence[int]]) -> np.ndarray:
@@ -78,6 +77,27 @@ def batch(readings: Sequence[Reading]) -> np.ndarray:
     return out
 
 
+def _words(text: str) -> list[str]:
+    words = _WORD.findall(unicodedata.normalize("NFC", text).lower())
+    if not any(any(c.isalpha() for c in word) for word in words):
+        raise DescriptionError(
+            f"the description {text[:40]!r} holds no word: describe the voice, "
+            "for example 'a calm, deep man'"
+        )
+    return words
+
+
+def _odd(text: str, words: Sequence[str]) -> tuple[str, ...]:
+    warnings = []
+    if len(words) > MOST_WORDS:
+        warnings.append(f"only the first {MOST_WORDS} of {len(words)} words are used")
+    if (share := _foreign_share(text)) > 0.5:
+        warnings.append(
+            f"{share:.0%} of the letters are neither Latin nor Hangul: the voice may be arbitrary"
+        )
+    return tuple(warnings)
+
+
 @lru_cache(maxsize=65_536)
 def _grams(word: str) -> tuple[int, ...]:
     letters = f"<{unicodedata.normalize('NFD', word)}>"
@@ -91,6 +111,8 @@ def _grams(word: str) -> tuple[int, ...]:
 
 
 def _foreign_share(text: str) -> float:
+    if text.isascii():
+        return 0.0
     letters = [c for c in text if c.isalpha()]
     if not letters:
         return 0.0

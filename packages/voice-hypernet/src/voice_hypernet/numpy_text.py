@@ -23,7 +23,10 @@ class NumpyTextEncoder:
     """What :class:`voice_hypernet.text_encoder.TextEncoder` does, for inference only."""
 
     def __init__(self, weights: Mapping[str, np.ndarray], heads: int) -> None:
-        self.weights = {name: value.astype(np.float32) for name, value in weights.items()}
+        self.weights = {
+            name.replace("in_proj_", "in_proj."): value.astype(np.float32)
+            for name, value in weights.items()
+        }
         self.heads = heads
         names = {name.split(".")[1] for name in weights if name.startswith("layers.")}
         self.layers = [f"layers.{index}." for index in sorted(map(int, names))]
@@ -76,8 +79,7 @@ class NumpyTextEncoder:
     def _attention(self, layer: str, x: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         """[B, W, D] -> [B, W, D]; ``hidden`` [B, 1, 1, W] is added to what is attended to."""
         batch, words, width = x.shape
-        weight = self.weights[f"{layer}self_attn.in_proj_weight"]
-        joined = x @ weight.T + self.weights[f"{layer}self_attn.in_proj_bias"]
+        joined = self._linear(f"{layer}self_attn.in_proj", x)
         split = joined.reshape(batch, words, 3, self.heads, width // self.heads)
         query, key, value = split.transpose(2, 0, 3, 1, 4)  # each [B, H, W, D / H]
         scores = query @ key.transpose(0, 1, 3, 2) / math.sqrt(width // self.heads) + hidden
@@ -87,7 +89,10 @@ class NumpyTextEncoder:
         return self._linear(f"{layer}self_attn.out_proj", mixed)
 
     def _linear(self, name: str, x: np.ndarray) -> np.ndarray:
-        return x @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
+        weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
+        out = x.reshape(-1, x.shape[-1]) @ weight.T  # one product, not one for each description
+        out += bias
+        return out.reshape(*x.shape[:-1], -1)
 
     def _norm(self, name: str, x: np.ndarray) -> np.ndarray:
         x = x - x.mean(-1, keepdims=True)

@@ -39,11 +39,32 @@ class _Block(NamedTuple):
 
 
 class _Head(NamedTuple):
-    """``weight`` [D, I + O], and what is added to every voice's ``a`` and ``b``."""
+    """Weights [D, I] and [D, O], times R without heads by rank, and what is added to every voice's
+    ``a`` [L, R, I] and transposed ``b`` [L, R, O].
+    """
 
-    weight: np.ndarray
+    a_weight: np.ndarray
+    b_weight: np.ndarray
     a: np.ndarray
     b: np.ndarray
+
+
+class _Space(NamedTuple):
+    """Memory for the rows [N, D] and [N, H] that are on their way; to ask for it takes time."""
+
+    x: np.ndarray
+    normed: np.ndarray
+    hidden: np.ndarray
+    gate: np.ndarray
+
+    @classmethod
+    def of(cls, rows: int, width: int, inner: int) -> _Space:
+        """For as many rows at once."""
+        return cls(*(np.empty((rows, size), np.float32) for size in (width, width, inner, inner)))
+
+    def first(self, rows: int) -> _Space:
+        """The same for fewer rows."""
+        return _Space(*(each[:rows] for each in self))
 
 
 class Trunk:
@@ -69,53 +90,54 @@ class Trunk:
     def __call__(self, condition: np.ndarray) -> dict[str, Factors]:
         """[B, C] -> the factors of every group."""
         seen = condition @ self._into + self._into_bias
-        count = max(1, _ROWS // len(self._places))
+        count = min(max(1, _ROWS // len(self._places)), max(1, len(seen)))
         made = {group.kind: self._empty(group, len(seen)) for group in self.groups}
-        for at in range(0, len(seen), count):
-            self._fill(made, seen[at : at + count], at)
-        return made
+        space = _Space.of(count * len(self._places), self.config.width, self.config.inner)
+        with np.errstate(over="ignore"):  # x / (1 + infinity) is the zero that it should be
+            for at in range(0, len(seen), count):
+                self._fill(made, seen[at : at + count], at, space)
+        return {kind: Factors(f.a, f.b.swapaxes(2, 3)) for kind, f in made.items()}
 
     def _empty(self, group: Group, rows: int) -> Factors:
-        layers, rank = len(group.names), self.config.lora.rank
+        """Room for the factors, ``b`` transposed: so it is made."""
+        some = (rows, len(group.names), self.config.lora.rank)
         return Factors(
-            np.empty((rows, layers, rank, group.inputs), np.float32),
-            np.empty((rows, layers, group.outputs, rank), np.float32),
+            np.empty((*some, group.inputs), np.float32),
+            np.empty((*some, group.outputs), np.float32),
         )
 
-    def _fill(self, made: Mapping[str, Factors], seen: np.ndarray, at: int) -> None:
+    def _fill(self, made: Mapping[str, Factors], seen: np.ndarray, at: int, space: _Space) -> None:
         """Write the factors for a few conditions [B, D] into the rows from ``at`` on."""
-        count, rank = len(seen), self.config.lora.rank
-        x = self._through(seen)  # [B, P, D]
-        rows = slice(at, at + count)
+        x = self._through(seen, space.first(len(seen) * len(self._places)))  # [B, P, D]
+        rows = slice(at, at + len(seen))
         for (start, end), group, head in zip(self._spans(), self.groups, self._heads, strict=True):
-            out = x[:, start:end].reshape(-1, x.shape[-1]) @ head.weight
-            out = out.reshape(count, len(group.names), rank, -1)
-            np.add(out[..., : group.inputs], head.a, out=made[group.kind].a[rows])
-            b = out[..., group.inputs :].swapaxes(2, 3)
-            np.add(b, head.b, out=made[group.kind].b[rows])
+            some = x[:, start:end].reshape(-1, x.shape[-1])
+            a, b = made[group.kind].a[rows], made[group.kind].b[rows]
+            np.matmul(some, head.a_weight, out=a.reshape(len(some), -1))
+            np.matmul(some, head.b_weight, out=b.reshape(len(some), -1))
+            a += head.a
+            b += head.b
 
-    def _through(self, seen: np.ndarray) -> np.ndarray:
+    def _through(self, seen: np.ndarray, space: _Space) -> np.ndarray:
         """[B, D] -> all blocks and the last norm, [B, P, D]."""
-        x = (seen[:, None] + self._places).reshape(-1, seen.shape[1])  # [B P, D]
-        hidden = np.empty((len(x), self.config.inner), np.float32)
-        gate, normed, scale = np.empty_like(hidden), np.empty_like(x), _scales(x)
+        x, normed, hidden, gate = space
+        shape = (len(seen), len(self._places), -1)
+        np.add(seen[:, None], self._places, out=x.reshape(shape))
         for index, block in enumerate(self._blocks):
             if index == 0:
                 far = seen @ block.up  # [B, H]
-                np.add(far[:, None], self._near, out=hidden.reshape(len(seen), *self._near.shape))
-                hidden *= scale
+                np.add(far[:, None], self._near, out=hidden.reshape(shape))
+                hidden *= _scales(x)
             else:
-                scale = _scales(x)
-                np.matmul(np.multiply(x, scale, out=normed), block.up, out=hidden)
+                np.matmul(np.multiply(x, _scales(x), out=normed), block.up, out=hidden)
             hidden += block.up_bias
-            with np.errstate(over="ignore"):  # x / (1 + infinity) is the zero that it should be
-                np.exp(hidden, out=gate)
+            np.exp(hidden, out=gate)
             gate += 1.0
             hidden /= gate
             x += np.matmul(hidden, block.down, out=normed)
             x += block.down_bias
         x *= _scales(x)
-        return x.reshape(len(seen), len(self._places), -1)
+        return x.reshape(shape)
 
     def _spans(self) -> Iterator[tuple[int, int]]:
         """The places of every group."""
@@ -138,11 +160,17 @@ class Trunk:
         name, group = f"heads.{index}", self.groups[index]
         gain = np.float32(1.0 / math.sqrt(self.config.width))
         weight, bias = _after_norm(tensors, "norm", tensors[f"{name}.linear.weight"] * gain)
+        both = weight.reshape(self.config.width, -1, group.inputs + group.outputs)
         bias = bias.reshape(-1, group.inputs + group.outputs)  # [1 or R, I + O]
+        a_weight, b_weight = (
+            np.ascontiguousarray(each).reshape(self.config.width, -1)
+            for each in np.split(both, [group.inputs], axis=2)
+        )
         return _Head(
-            weight,
+            a_weight,
+            b_weight,
             tensors[f"{name}.a"] + bias[:, : group.inputs],
-            tensors[f"{name}.b"] + bias[:, group.inputs :].T,
+            tensors[f"{name}.b"].swapaxes(1, 2) + bias[:, group.inputs :],
         )
 
 
@@ -172,5 +200,8 @@ def _centred(x: np.ndarray) -> np.ndarray:
 
 def _scales(x: np.ndarray) -> np.ndarray:
     """What makes centred rows [N, D] of unit deviation, [N, 1]."""
-    variance = np.einsum("nd,nd->n", x, x) / np.float32(x.shape[1])
-    return (1.0 / np.sqrt(variance + np.float32(EPSILON)))[:, None]
+    scale = np.einsum("nd,nd->n", x, x)
+    scale *= np.float32(1.0 / x.shape[1])
+    scale += np.float32(EPSILON)
+    np.sqrt(scale, out=scale)
+    return np.reciprocal(scale, out=scale)[:, None]

@@ -83,7 +83,11 @@ def understood(scores: np.ndarray) -> list[Understanding]:
     """
     if scores.ndim != 2 or scores.shape[1] != COUNT:
         raise ValueError(f"scores must be [B, {COUNT}], not {list(scores.shape)}")
-    return [_understanding(row) for row in scores]
+    chances = {name: probabilities(scores, name).tolist() for name in ATTRIBUTES}
+    return [
+        _understanding({name: rows[index] for name, rows in chances.items()})
+        for index in range(len(scores))
+    ]
 
 
 def probabilities(scores: np.ndarray, name: str) -> np.ndarray:
@@ -93,19 +97,15 @@ def probabilities(scores: np.ndarray, name: str) -> np.ndarray:
     return part / part.sum(1, keepdims=True)
 
 
-def _understanding(row: np.ndarray) -> Understanding:
+def _understanding(chances: Mapping[str, Sequence[float]]) -> Understanding:
     tags, confidence, clashes = {}, {}, []
-    for name, values in CLASSES.items():
-        chance = probabilities(row[None], name)[0]
-        said = 1.0 - float(chance[0])
+    for name, chance in chances.items():
+        said = 1.0 - chance[0]
         if said < _SURE:
             continue
-        tags[name] = _likeliest(values, chance)
+        named = chance[1:-1]
+        tags[name] = CLASSES[name][1 + named.index(max(named))]
         confidence[name] = said
         if chance[-1] >= _SURE:
             clashes.append(name)
     return Understanding(tags=tags, confidence=confidence, contradictions=tuple(clashes))
-
-
-def _likeliest(values: Sequence[str], chance: np.ndarray) -> str:
-    return values[1 + int(chance[1:-1].argmax())]

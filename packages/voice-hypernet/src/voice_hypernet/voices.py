@@ -6,7 +6,7 @@ Letters: B batch, X features of a clip.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -20,6 +20,7 @@ from voice_hypernet.clip import Given, given
 from voice_hypernet.config import VoiceConfig
 from voice_hypernet.descriptions import Description, DescriptionEncoder, consider, load_encoder
 from voice_hypernet.numpy_network import Generated, NumpyNetwork
+from voice_hypernet.threads import single_threaded_blas, usable_cores
 from voice_hypernet.trunk import Factors
 from voice_hypernet.voice import Origin, Voice, VoiceError
 
@@ -172,7 +173,7 @@ class VoiceHypernet:
             voices = self._some(parts[0], heard, strength)
         else:
             _ = self.encoder  # loaded once, before there are threads
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
+            with single_threaded_blas(), ThreadPoolExecutor(usable_cores()) as pool:
                 done = pool.map(lambda some: self._some(some, heard, strength), parts)
                 voices = [voice for some in done for voice in some]
         return voices if many else voices[0]
@@ -234,7 +235,7 @@ class VoiceHypernet:
         said, words = consider(self.encoder, texts) if texts else ([], None)
         rows = max(1, len(said))
         sound = None if heard.features is None else np.repeat(heard.features[None], rows, axis=0)
-        made = self.network(words, sound)
+        made = _strengthened(self.network(words, sound), self.network.neutral, strength)
         origin = replace(self.origin, clip_sha256=heard.sha256)
         return [
             self._voice(made, row, each, origin, strength, heard.warnings)
@@ -251,19 +252,10 @@ class VoiceHypernet:
         warnings: Sequence[str],
     ) -> Voice:
         lora = self.network.config.hypernet.lora
-        told = {}
-        for name, neutral in self.network.neutral.items():
-            value = np.asarray(made.told[name][row])
-            if neutral.dtype.kind == "f":
-                value = neutral + np.float32(strength) * (value - neutral)
-            told[name] = value
         return Voice(
             groups=self.network.groups,
-            adapters={
-                kind: Factors(f.a[row], f.b[row] * np.float32(strength))
-                for kind, f in made.adapters.items()
-            },
-            condition=told,
+            adapters={kind: Factors(f.a[row], f.b[row]) for kind, f in made.adapters.items()},
+            condition={name: np.asarray(value[row]) for name, value in made.told.items()},
             alpha=lora.alpha,
             origin=origin,
             description=said.text,
@@ -281,6 +273,18 @@ class VoiceHypernet:
                 f"the voice {_called(voice)!r} was made for another base or other layers than this "
                 "hypernetwork's: blend voices of one hypernetwork"
             )
+
+
+def _strengthened(made: Generated, neutral: Mapping[str, np.ndarray], strength: float) -> Generated:
+    """What was made, as far again from the neutral voice; the adapters are changed in place."""
+    scale = np.float32(strength)
+    for factors in made.adapters.values():
+        np.multiply(factors.b, scale, out=factors.b)
+    told = {
+        name: neutral[name] + scale * (value - neutral[name]) if value.dtype.kind == "f" else value
+        for name, value in made.told.items()
+    }
+    return Generated(made.adapters, told)
 
 
 def _called(voice: Voice) -> str:

@@ -1,0 +1,55 @@
+"""What was understood of a description, said again in plain sentences.
+
+The network has heard plain sentences a thousand times and somebody's own words never: a description
+is clearer to it when both are heard. Letters: W encoded text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from voice_hypernet.descriptions import DescriptionEncoder
+
+SAID = ("gender", "pitch", "rate")
+"""Attributes that are said again: those that an ear is surest of."""
+EACH = 3
+"""Sentences in each language."""
+_DRAWN = 40
+
+
+class PlainWords:
+    """Tags to the mean of the plain sentences that say them; what was said once is remembered."""
+
+    def __init__(self, encoder: DescriptionEncoder) -> None:
+        self._encoder = encoder
+        self._known: dict[tuple[tuple[str, str], ...], np.ndarray] = {}
+
+    def of(self, tags: Mapping[str, str]) -> np.ndarray | None:
+        """[W], or None where the tags name none of :data:`SAID`."""
+        key = tuple((name, tags[name]) for name in SAID if tags.get(name))
+        if not key:
+            return None
+        if key not in self._known:
+            self._known[key] = self._encoder.encode(plain_sentences(dict(key))).mean(0)
+        return self._known[key]
+
+
+def plain_sentences(tags: Mapping[str, str], languages: Sequence[str] = ("en", "ko")) -> list[str]:
+    """Sentences that name as many of the tags as can be: :data:`EACH` of every language.
+
+    >>> plain_sentences({"gender": "male", "rate": "slow"}, ["en"])[0]  # doctest: +SKIP
+    'A man who talks slowly.'
+    """
+    from voice_data.describe import Tags, sentences
+
+    given = Tags.from_mapping({**tags, "relative_pitch": tags.get("pitch", "")})
+    found = []
+    for language in languages:
+        drawn = sentences(given, language, _DRAWN, 0)
+        most = max(len(each.tags.mentioned) for each in drawn)
+        found += [each.text for each in drawn if len(each.tags.mentioned) == most][:EACH]
+    return found

@@ -1,0 +1,54 @@
+"""Threads of ours and of NumPy's products do not meet."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from threadpoolctl import ThreadpoolController
+
+from voice_hypernet.threads import single_threaded_blas, usable_cores
+
+
+def blas_threads() -> set[int]:
+    """Of every BLAS in the process."""
+    found = ThreadpoolController().select(user_api="blas").info()
+    return {each["num_threads"] for each in found}
+
+
+def test_blas_has_one_thread_while_it_lasts() -> None:
+    with ThreadpoolController().limit(limits=2, user_api="blas"):
+        with single_threaded_blas():
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}
+
+
+def test_an_error_sets_it_back() -> None:
+    with ThreadpoolController().limit(limits=2, user_api="blas"):
+        with pytest.raises(ZeroDivisionError), single_threaded_blas():
+            _ = 1 // 0
+        assert blas_threads() == {2}
+
+
+def test_many_threads_leave_blas_as_it_was() -> None:
+    before, seen = blas_threads(), []
+
+    def use(_: int) -> None:
+        with single_threaded_blas():
+            seen.append(blas_threads())
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(use, range(16)))
+    assert seen == [{1}] * 16
+    assert blas_threads() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
+def test_cores_that_a_process_may_not_use_do_not_count() -> None:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
