@@ -245,6 +245,37 @@ def pack(model: Path, vocoder: Path, out: Path, **options: Any) -> None:
 
 
 @main.command()
+@click.argument("cache", type=FOLDER)
+@click.option("--model", type=FOLDER, help="Training folder or packed.  [default: the shipped one]")
+@click.option("--seconds", type=click.IntRange(2, 120), default=12, show_default=True)
+@click.option("--passages", type=click.IntRange(1), default=64, show_default=True)
+@click.option("--plot", type=NEW, help="Write a picture, SVG.")
+@with_json
+@job
+def drift(
+    cache: Path, model: Path | None, seconds: int, passages: int, plot: Path | None, as_json: bool
+) -> None:
+    """Hold free-running speech against teacher-forced speech by the second, on the held-out rows of
+    an aligned CACHE, joined to passages of --seconds.
+    """
+    from itertools import islice
+
+    from jepa_tts import drift as module
+    from jepa_tts.catalogue import shipped
+    from jepa_tts.checkpoint import load_model
+    from jepa_tts.corpus import Corpus
+
+    network = load_model(model or shipped()).eval()
+    mel = network.config.mel
+    found = module.passages(Corpus(cache, mel.n_mels), seconds, mel.frame_rate)
+    figures = module.drift(network, list(islice(found, passages)), seconds)
+    if plot:
+        plot.write_text(module.drawn(figures), "utf-8")
+    click.echo(json.dumps(asdict(figures) | {"growth": figures.growth}) if as_json
+               else module.table(figures))  # fmt: skip
+
+
+@main.command()
 @with_json
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Of every system.  [default: all cores]")

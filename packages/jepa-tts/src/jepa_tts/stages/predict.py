@@ -16,6 +16,7 @@ from jepa_tts.alphabet import PAD
 from jepa_tts.checkpoint import save_model, start_model
 from jepa_tts.collapse import spread
 from jepa_tts.corpus import Corpus, TextAudio, buckets
+from jepa_tts.drift import free_run
 from jepa_tts.losses import (
     duration_loss,
     masked_mean,
@@ -163,7 +164,7 @@ class Predict:
         scatter = ((real - real.mean(0)) ** 2).mean(0)
         r2 = 1 - ((forced[frames] - real) ** 2).mean(0) / scatter.clamp_min(1e-4)
         figures = {f"r2/{i:02d}": float(r2[i]) for i in SHOWN_DIMENSIONS if i < len(r2)}
-        free = self._free_run(plan, data.latents.shape[1])
+        free = free_run(self.network, plan, data.latents.shape[1])
         error = float(prediction_loss(free, data.latents, frames))
         planned = self.network.plan(data.ids, plan.voice)
         missed = (planned.lengths - data.lengths).abs() / data.lengths
@@ -185,22 +186,12 @@ class Predict:
             ),
         }
 
-    def _free_run(self, plan: Plan, frames: int) -> Tensor:
-        times = plan.clock(frames)
-        state = self.network.predictor.begin(plan.text, plan.mask, frames)
-        past, out = self.network.predictor.start.expand(len(plan.text), 1, -1), []
-        for frame in range(frames):
-            rows = times.rows(frame, frame + 1)
-            past = self.network.predictor.step(past, plan.text, plan.voice, rows, state).latents
-            out.append(past)
-        return torch.cat(out, dim=1)
-
     def media(self) -> Media:
         """A held-out sentence: the true mel, the teacher-forced one and the free-running one."""
         data = self.corpus.text_audio(self.held_out[:1], self.network.config.speakers)
         plan, _, _ = self._plan(data, self.held_out[:1], torch.Generator().manual_seed(0))
         forced = self.network.predict(plan, data.latents).latents
-        free = self._free_run(plan, data.latents.shape[1])
+        free = free_run(self.network, plan, data.latents.shape[1])
         mels = {"true": data.latents, "forced": forced, "free": free}
         decode = self.network.mel_decoder
         return Media({f"mel/{name}": decode(z)[0].numpy() for name, z in mels.items()})
