@@ -20,6 +20,7 @@
 
     uv run tools/evaluate_speech.py --out runs/evaluation
     uv run tools/evaluate_speech.py --out runs/evaluation --checkpoint runs/small --json
+    uv run tools/evaluate_speech.py --out runs/stops --sentences thousand.txt --stops-only
 
 Everything that is done stays in ``--out``, with the hardware and the settings; the same command
 again resumes there and refuses other settings. Speeds are measured at ``--threads`` for both
@@ -101,6 +102,11 @@ def score_all(
               help="A manifest of the voices' own clips, by speaker.")  # fmt: skip
 @click.option("--recogniser", help="Another Whisper checkpoint, by name or folder.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--stops-only",
+    is_flag=True,
+    help="Only whether sentences stop when they should: no recogniser, no scores.",
+)
 @click.option("--only", type=click.Choice(["timbre", "hibari"]), help="One system alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def main(as_json: bool, **options: Any) -> None:
@@ -121,6 +127,7 @@ def evaluate(
     recogniser: str | None,
     threads: int,
     only: str | None,
+    stops_only: bool = False,
 ) -> dict[str, Any]:
     """Everything that the command prints, also written to ``out/evaluation.json``."""
     lines = [line for line in sentences.read_text("utf-8").splitlines() if line.strip()][:limit]
@@ -132,11 +139,13 @@ def evaluate(
         "recogniser": recogniser,
         "hardware": hardware(),
     }
+    if stops_only:
+        settings["stops_only"] = True
     settle(out, settings)
     jobs = [(f"{index:04d}", voice, line) for index, line in enumerate(lines)]
     limit_threads(threads)
     clips = clips_by_speaker(references)
-    ears = Recogniser.from_pretrained(recogniser, threads=threads)
+    ears = None if stops_only else Recogniser.from_pretrained(recogniser, threads=threads)
     result: dict[str, Any] = {"settings": settings, "systems": {}}
     takes: dict[str, list[Take]] = {}
     systems: dict[str, System] = {}
@@ -147,12 +156,11 @@ def evaluate(
             takes[name] = speak_all(systems[name], jobs, out / name)
     for name, spoken in takes.items():
         target = clips.get(voice, []) if name == "timbre" else clips.get("heart", [])
-        report = score_all(spoken, out / name, threads, ears, target)
-        summary = report.summary()
-        result["systems"][name] = {
-            "scores": {key: asdict(summary[key]) for key in HEADLINES if key in summary},
-            "speed": speed(spoken),
-        }
+        scores = {}
+        if ears is not None:
+            summary = score_all(spoken, out / name, threads, ears, target).summary()
+            scores = {key: asdict(summary[key]) for key in HEADLINES if key in summary}
+        result["systems"][name] = {"scores": scores, "speed": speed(spoken)}
         if "hibari" in takes:
             result["systems"][name]["stops"] = stops(
                 spoken, takes["hibari"], out / name, out / "hibari"
