@@ -15,11 +15,14 @@ from typing import NamedTuple
 import numpy as np
 
 from voice_hypernet.config import HypernetConfig
+from voice_hypernet.memory import Block, rounded, together
 from voice_hypernet.targets import Group
 
 EPSILON = 1e-5
-_ROWS = 512
+_ROWS = 768
 """Rows that go through the trunk together: their arrays fit into a processor's cache."""
+_ROUNDS = 2
+"""As many times the rows go through the heads together, where most groups have few."""
 
 
 class Factors(NamedTuple):
@@ -50,21 +53,12 @@ class _Head(NamedTuple):
 
 
 class _Space(NamedTuple):
-    """Memory for the rows [N, D] and [N, H] that are on their way; to ask for it takes time."""
+    """Memory for rows [N, D] that are on their way, and for what happens to some [M, D or H]."""
 
     x: np.ndarray
     normed: np.ndarray
     hidden: np.ndarray
     gate: np.ndarray
-
-    @classmethod
-    def of(cls, rows: int, width: int, inner: int) -> _Space:
-        """For as many rows at once."""
-        return cls(*(np.empty((rows, size), np.float32) for size in (width, width, inner, inner)))
-
-    def first(self, rows: int) -> _Space:
-        """The same for fewer rows."""
-        return _Space(*(each[:rows] for each in self))
 
 
 class Trunk:
@@ -86,17 +80,41 @@ class Trunk:
         self._blocks = [_block(tensors, f"trunk.{i}") for i in range(config.blocks)]
         self._heads = [self._head(tensors, index) for index in range(len(self.groups))]
         self._near = self._places @ self._blocks[0].up  # [P, H]
+        self._move_together()
+        self._at_once = max(1, _ROWS // len(self._places))  # conditions
+        self._free: list[Block] = []
 
     def __call__(self, condition: np.ndarray) -> dict[str, Factors]:
         """[B, C] -> the factors of every group."""
         seen = condition @ self._into + self._into_bias
-        count = min(max(1, _ROWS // len(self._places)), max(1, len(seen)))
         made = {group.kind: self._empty(group, len(seen)) for group in self.groups}
-        space = _Space.of(count * len(self._places), self.config.width, self.config.inner)
+        block = self._block()
         with np.errstate(over="ignore"):  # x / (1 + infinity) is the zero that it should be
-            for at in range(0, len(seen), count):
-                self._fill(made, seen[at : at + count], at, space)
+            for at in range(0, len(seen), _ROUNDS * self._at_once):
+                rows = slice(at, at + _ROUNDS * self._at_once)
+                self._fill(made, rows, self._through(seen[rows], block))
+        self._free.append(block)
         return {kind: Factors(f.a, f.b.swapaxes(2, 3)) for kind, f in made.items()}
+
+    def _block(self) -> Block:
+        """One that no other thread is using, large enough for :meth:`_space`."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            some = self._at_once * len(self._places)
+            width, inner = self.config.width, self.config.inner
+            sizes = (_ROUNDS * some * width, some * width, some * inner, some * inner)
+            return Block(sum(map(rounded, sizes)))
+
+    def _space(self, block: Block, count: int) -> _Space:
+        """For so many conditions."""
+        block.clear()
+        rows = count * len(self._places)
+        some = min(rows, self._at_once * len(self._places))
+        sizes = (self.config.width, self.config.inner, self.config.inner)
+        return _Space(
+            block.cut(rows, self.config.width), *(block.cut(some, size) for size in sizes)
+        )
 
     def _empty(self, group: Group, rows: int) -> Factors:
         """Room for the factors, ``b`` transposed: so it is made."""
@@ -106,10 +124,8 @@ class Trunk:
             np.empty((*some, group.outputs), np.float32),
         )
 
-    def _fill(self, made: Mapping[str, Factors], seen: np.ndarray, at: int, space: _Space) -> None:
-        """Write the factors for a few conditions [B, D] into the rows from ``at`` on."""
-        x = self._through(seen, space.first(len(seen) * len(self._places)))  # [B, P, D]
-        rows = slice(at, at + len(seen))
+    def _fill(self, made: Mapping[str, Factors], rows: slice, x: np.ndarray) -> None:
+        """Write the factors for what came through the trunk, [B, P, D], into some rows."""
         for (start, end), group, head in zip(self._spans(), self.groups, self._heads, strict=True):
             some = x[:, start:end].reshape(-1, x.shape[-1])
             a, b = made[group.kind].a[rows], made[group.kind].b[rows]
@@ -118,8 +134,18 @@ class Trunk:
             a += head.a
             b += head.b
 
-    def _through(self, seen: np.ndarray, space: _Space) -> np.ndarray:
-        """[B, D] -> all blocks and the last norm, [B, P, D]."""
+    def _through(self, seen: np.ndarray, block: Block) -> np.ndarray:
+        """[B, D] -> all layers and the last norm, [B, P, D] in the block."""
+        space, places = self._space(block, len(seen)), len(self._places)
+        for at in range(0, len(seen), self._at_once):
+            some = seen[at : at + self._at_once]
+            rows = len(some) * places
+            x = space.x[at * places :][:rows]
+            self._change(some, _Space(x, *(each[:rows] for each in space[1:])))
+        return space.x.reshape(len(seen), places, -1)
+
+    def _change(self, seen: np.ndarray, space: _Space) -> None:
+        """The same for few, [B, D], in place."""
         x, normed, hidden, gate = space
         shape = (len(seen), len(self._places), -1)
         np.add(seen[:, None], self._places, out=x.reshape(shape))
@@ -137,7 +163,15 @@ class Trunk:
             x += np.matmul(hidden, block.down, out=normed)
             x += block.down_bias
         x *= _scales(x)
-        return x.reshape(shape)
+
+    def _move_together(self) -> None:
+        """Move all large arrays into one block."""
+        many = [self._places, self._near]
+        many += [array for each in (*self._blocks, *self._heads) for array in each]
+        moved = iter(together(many))
+        self._places, self._near = next(moved), next(moved)
+        self._blocks = [_Block(*(next(moved) for _ in each)) for each in self._blocks]
+        self._heads = [_Head(*(next(moved) for _ in each)) for each in self._heads]
 
     def _spans(self) -> Iterator[tuple[int, int]]:
         """The places of every group."""
