@@ -69,6 +69,27 @@ def test_seed_and_speed(tmp_path: Path, package: Path) -> None:
     assert len(sounds[3]) < len(sounds[0])
 
 
+def test_two_processes_write_the_same_path(tmp_path: Path, package: Path) -> None:
+    texts, out = ("One.", "Two and three were here."), tmp_path / "same" / "a.wav"
+    out.parent.mkdir()
+    whole = []
+    for text in texts:
+        run("synthesize", text, "--out", tmp_path / "alone.wav", "--model", package)
+        whole.append((tmp_path / "alone.wav").read_bytes())
+    words = ["--out", str(out), "--model", str(package)]
+    command = [sys.executable, "-m", "jepa_tts", "synthesize"]
+    both = [subprocess.Popen([*command, text, *words], stdout=subprocess.PIPE) for text in texts]
+    seen = set()
+    while any(process.poll() is None for process in both):
+        if out.exists():
+            seen.add(out.read_bytes())
+    for process in both:
+        process.communicate()
+    assert [process.returncode for process in both] == [0, 0]
+    assert seen | {out.read_bytes()} <= set(whole)  # always one of them, and whole
+    assert [path.name for path in out.parent.iterdir()] == ["a.wav"]
+
+
 def test_reconstruct_and_predict(tmp_path: Path, package: Path, clip: Path) -> None:
     for words in (["reconstruct", clip], ["predict", "A tone.", clip, "--voice", "ada"]):
         out = tmp_path / "out.wav"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,10 +74,68 @@ def test_the_poisoned_are_told_and_the_others_served(narrator: Narrator) -> None
     assert isinstance(replies[1].error, TextError)
     assert "at most 20000 fit into a request" in str(replies[2].error)
     assert all(replies[index].error for index in (3, 4))
+    assert isinstance(replies[3].error, UnicodeError)
     alone = spoken(list(Ensemble(narrator, 1).speak([asked[5]])))
     audio = replies[5].audio
     assert audio is not None
     np.testing.assert_allclose(audio.samples, alone[0], atol=1e-4)
+
+
+def test_impossible_voices_and_speeds_are_told(narrator: Narrator) -> None:
+    (good,) = requests(narrator, TEXTS[:1])
+    poisoned = [
+        replace(good, voice=good.voice[:-1]),
+        replace(good, voice=np.full_like(good.voice, np.nan)),
+        replace(good, speed=0.0),
+        replace(good, speed=float("nan")),
+    ]
+    replies = {reply.index: reply for reply in Ensemble(narrator, 2).speak([*poisoned, good])}
+    width = len(good.voice)
+    assert str(replies[0].error) == (
+        f"the voice must be {width} finite numbers, not an array of ({width - 1},)"
+    )
+    assert "with infinities or NaN" in str(replies[1].error)
+    for index, speed in ((2, "0.0"), (3, "nan")):
+        assert str(replies[index].error) == f"speed must be between 0.25 and 4, not {speed}"
+    assert replies[4].audio is not None
+
+
+@pytest.mark.parametrize("where", ["score", "sound"])
+def test_what_fails_on_its_way_fails_alone(
+    where: str, narrator: Narrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that nobody foresaw, in the plan of a request or in its sound."""
+    plain, failed = getattr(Narrator, where), []
+
+    def broken(self: Narrator, *arguments: object) -> object:
+        if not failed:
+            failed.append(1)
+            raise KeyError("poison")
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(Narrator, where, broken)
+    replies = list(Ensemble(narrator, 2).speak(requests(narrator)))
+    assert sorted(reply.index for reply in replies) == list(range(len(TEXTS)))
+    assert [repr(reply.error) for reply in replies if reply.error] == ["KeyError('poison')"]
+    assert sum(reply.audio is not None for reply in replies) == len(TEXTS) - 1
+
+
+def test_no_more_is_planned_than_can_be_seated(
+    narrator: Narrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, begun = Narrator.score, []
+
+    def counted(self: Narrator, *arguments: object) -> object:
+        begun.append(arguments)
+        return plain(self, *arguments)  # pyright: ignore
+
+    monkeypatch.setattr(Narrator, "score", counted)
+    replies = Ensemble(narrator, 2).speak(requests(narrator, TEXTS[:1] * 20))
+    next(replies)
+    assert len(begun) <= 6  # two seats, two looked ahead for, and as many after the first
+    replies.close()
+    assert len(begun) <= 6
+    assert not [each for each in threading.enumerate() if "ThreadPool" in each.name]
 
 
 def test_a_cancelled_request_frees_its_seat(narrator: Narrator) -> None:

@@ -13,6 +13,7 @@ import click
 from jepa_tts import __version__
 from jepa_tts.console import check_ending, read_text
 from voice_data.console import configured, job, load, with_json
+from voice_data.storage import write_text
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -270,7 +271,7 @@ def drift(
     found = module.passages(Corpus(cache, mel.n_mels), seconds, mel.frame_rate)
     figures = module.drift(network, list(islice(found, passages)), seconds)
     if plot:
-        plot.write_text(module.drawn(figures), "utf-8")
+        write_text(plot, module.drawn(figures))
     click.echo(json.dumps(asdict(figures) | {"growth": figures.growth}) if as_json
                else module.table(figures))  # fmt: skip
 
@@ -292,5 +293,5 @@ def benchmark(
 
     figures = module.benchmark(model, vocoder, **options)
     if plot:
-        plot.write_text(drawn(figures), "utf-8")
+        write_text(plot, drawn(figures))
     click.echo(json.dumps(asdict(figures)) if as_json else module.table(figures))

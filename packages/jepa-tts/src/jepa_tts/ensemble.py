@@ -9,58 +9,50 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jepa_tts.noise import Noise
+from jepa_tts.request import LONGEST_REQUEST, Reply, Request, checked
 from jepa_tts.rows import Rows
-from jepa_tts.script import sentences
 from voice_data.audio import Audio
-from voice_data.text import TextError
 
 if TYPE_CHECKING:
     from jepa_tts.narrator import Narrator
     from jepa_tts.score import Score
 
+__all__ = ["LONGEST_REQUEST", "Ensemble", "Reply", "Request"]
+
 _log = logging.getLogger(__name__)
-LONGEST_REQUEST = 20_000
-"""Bytes of one request; a book belongs into a stream."""
 SPARSE = 0.75
 """Share of rows in use at which the others are given up, when nobody waits for them."""
 ROUND = 32
 """Frames and bytes by which rows grow, so that they rarely do."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A text, the ``voice`` [D] to speak it in, and how."""
-
-    text: str
-    voice: np.ndarray
-    speed: float = 1.0
-    seed: int = 0
-    language: str = "en"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """What became of request ``index``: ``audio``, or why there is none (both None: cancelled)."""
-
-    index: int
-    audio: Audio | None = None
-    error: Exception | None = None
-
-
 @dataclass(slots=True, eq=False)
 class _Job:
-    """A sentence of a request, and the latents that it has so far."""
+    """A sentence of a request, its score from when its turn is near, and the latents so far."""
 
     index: int
-    score: Future[Score]
+    line: str
+    score: Future[Score] | None = None
     latents: list[np.ndarray] = field(default_factory=list)
     done: bool = False
+
+    def scored(self) -> Score:
+        """The score, waited for.
+
+        Raises:
+            RuntimeError: if nobody has been asked for it.
+        """
+        if self.score is None:
+            raise RuntimeError("no score: look ahead first")
+        return self.score.result()
 
 
 class Ensemble:
@@ -83,8 +75,9 @@ class Ensemble:
 
         A request that cannot be spoken is told so and disturbs no other. Before every frame
         ``cancelled`` is asked of each request whether it has been given up; then its seat is free.
+        A reader that leaves early waits for no more than what the workers are at.
         """
-        with ThreadPoolExecutor(self.workers) as pool:
+        with ThreadPoolExecutor(self.workers) as pool, _leaving(pool):
             session = _Session(self.narrator, self.seats, requests, pool)
             yield from session.refused()
             while not session.over():
@@ -92,6 +85,15 @@ class Ensemble:
                 session.seat()
                 session.advance()
                 yield from session.sounded()
+
+
+@contextmanager
+def _leaving(pool: ThreadPoolExecutor) -> Iterator[None]:
+    """Take back what nobody has begun, when the block ends in whatever way."""
+    try:
+        yield
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class _Session:
@@ -133,13 +135,14 @@ class _Session:
 
     def seat(self) -> None:
         """Give free rows to those who wait; keep no more rows than are needed."""
+        self._look_ahead()
         while self.waiting and None in self.seated:
             job = self.waiting[0]
-            if not job.score.done() and any(self.seated):
+            if job.score is None or (not job.score.done() and any(self.seated)):
                 return
             try:
-                score = job.score.result()
-            except (ValueError, ArithmeticError) as error:
+                score = job.scored()
+            except Exception as error:  # the request's own: the others are served
                 self.errors[job.index] = error
                 self._forget(job.index)
                 continue
@@ -164,7 +167,7 @@ class _Session:
             if job is None:
                 continue
             job.latents.append(out[:-1])
-            score, made = job.score.result(), len(job.latents)
+            score, made = job.scored(), len(job.latents)
             job.done = made == score.limit or (made + 1 >= score.planned and bool(out[-1] > 0))
             if job.done:
                 self._free(row)
@@ -175,24 +178,24 @@ class _Session:
         if self.sounds and not self.waiting and not any(self.seated):
             wait(self.sounds.values(), return_when=FIRST_COMPLETED)
         for index in [index for index, future in self.sounds.items() if future.done()]:
-            yield Reply(index=index, audio=self.sounds.pop(index).result())
+            yield _reply(index, self.sounds.pop(index))
         yield from self.refused()
 
     def _admit(self, index: int, request: Request) -> None:
         try:
-            size = len(request.text.encode())
-            if size > LONGEST_REQUEST:
-                raise TextError(
-                    f"the text has {size} bytes and at most {LONGEST_REQUEST} fit into a request: "
-                    "stream it"
-                )
-            script = sentences(request.text, request.language)
+            script = checked(request, self.narrator.config.width)
         except ValueError as error:
             self.errors[index] = error
-            return
-        options = request.voice, request.speed
-        scores = (self.pool.submit(self.narrator.score, line, *options) for line in script)
-        self.jobs[index] = [_Job(index, score) for score in scores]
+        else:
+            self.jobs[index] = [_Job(index, line) for line in script]
+
+    def _look_ahead(self) -> None:
+        """Have those scored who may be seated next; more of them would only fill the memory."""
+        for job in islice(self.waiting, len(self.seated)):
+            if job.score is None:
+                asked = self.requests[job.index]
+                options = job.line, asked.voice, asked.speed
+                job.score = self.pool.submit(self.narrator.score, *options)
 
     @property
     def _rows(self) -> Rows:
@@ -205,8 +208,8 @@ class _Session:
         needs = _rounded(score)
         try:
             if self.rows is None:
-                together = [job.score for job in self.waiting][: len(self.seated)]
-                sizes = [_rounded(s.result()) for s in together if s.exception() is None]
+                together = [job.score for job in islice(self.waiting, len(self.seated))]
+                sizes = [_rounded(s.result()) for s in together if s and s.exception() is None]
                 needs = [max(size) for size in zip(*sizes, strict=True)]
                 self.rows = self.narrator.rows((len(self.seated), needs[0], needs[1]))
             elif self.rows.frames < needs[0] or self.rows.letters < needs[1]:
@@ -236,7 +239,8 @@ class _Session:
     def _forget(self, index: int) -> None:
         jobs = self.jobs.pop(index, [])
         for job in jobs:
-            job.score.cancel()
+            if job.score is not None:
+                job.score.cancel()
         self.waiting = deque(job for job in self.waiting if job not in jobs)
         for row, job in enumerate(self.seated):
             if job in jobs:
@@ -245,6 +249,16 @@ class _Session:
     def _free(self, row: int) -> None:
         self.seated[row] = None
         self._rows.free(row)
+
+
+def _reply(index: int, made: Future[Audio]) -> Reply:
+    """What became of a request that was to sound."""
+    error = made.exception()
+    if error is None:
+        return Reply(index=index, audio=made.result())
+    if not isinstance(error, Exception):
+        raise error
+    return Reply(index=index, error=error)
 
 
 def _rounded(score: Score) -> list[int]:
