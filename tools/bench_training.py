@@ -5,7 +5,8 @@
 Each arm trains one epoch on the same clips, encoded before, with the same adapter, optimiser and
 number of clips in a batch, in a process of its own. The arms take turns; the figures are medians:
 
-    tts-lora        `descend`, in batches of clips of similar length
+    tts-lora        `descend`, in batches of clips of similar length, of which ``--at-once``
+                    positions run at once
     same batches    PEFT and Trainer, given the very batches of tts-lora
     any batches     PEFT and Trainer, in Trainer's own random order
 
@@ -17,6 +18,7 @@ transformers. The recordings go in even steps from the shortest to the longest.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import random
@@ -52,45 +54,51 @@ CODEC = {  # of the published times, and thin: no codec runs in training
 @click.option("--base", "bases", multiple=True, type=click.Choice(BASES), default=BASES)
 @click.option("--clips", default=48, show_default=True, help="Recordings of an epoch.")
 @click.option("--batch", default=8, show_default=True, help="Clips in a pass.")
+@click.option(
+    "--at-once", default=512, show_default=True, help="Positions that tts-lora runs at once."
+)
 @click.option("--rounds", default=3, show_default=True, help="Turns of every arm.")
 @click.option("--threads", default=1, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--arm", type=click.Choice(ARMS), hidden=True)
-@click.option("--work", type=click.Path(path_type=Path), hidden=True)
+@click.option("--work", type=click.Path(path_type=Path), help="Keep what is prepared here.")
 def main(
-    recordings: Path | None, bases: tuple[str, ...], clips: int, batch: int, rounds: int,
-    threads: int, as_json: bool, arm: str | None, work: Path | None,
+    recordings: Path | None, bases: tuple[str, ...], clips: int, batch: int, at_once: int,
+    rounds: int, threads: int, as_json: bool, arm: str | None, work: Path | None,
 ) -> None:  # fmt: skip
     """Measure every arm on every base."""
     if arm is not None and work is not None:
-        click.echo(json.dumps(measured(arm, bases[0], work, batch, threads)))
+        config = settings_of(arm, work / bases[0], batch, at_once)
+        click.echo(json.dumps(measured(arm, bases[0], config, threads)))
         return
-    if recordings is None:
-        raise click.UsageError("Missing --recordings: name a manifest")
     with tempfile.TemporaryDirectory() as folder:
-        figures = {}
+        place, figures = work or Path(folder), {}
+        words = ["--work", str(place), "--batch", str(batch), "--at-once", str(at_once)]
+        words += ["--threads", str(threads)]
         for base in bases:
-            work = Path(folder) / base
-            prepare_work(base, work, recordings, clips)
-            figures[base] = _arms(base, work, batch, threads, rounds)
+            if not (place / base / "data").exists():
+                if recordings is None:
+                    raise click.UsageError("Missing --recordings: name a manifest")
+                prepare_work(base, place / base, recordings, clips)
+            figures[base] = _arms(base, words, threads, rounds)
     import torch
     from protocol import hardware
 
     settings = {
-        "clips": clips, "batch": batch, "rounds": rounds, "threads": threads,
+        "clips": clips, "batch": batch, "at_once": at_once, "rounds": rounds, "threads": threads,
         "torch": str(torch.__version__),
     }  # fmt: skip
     values = {"bases": figures, "settings": settings, "hardware": hardware()}
     click.echo(json.dumps(values, indent=1) if as_json else _table(figures))
 
 
-def _arms(base: str, work: Path, batch: int, threads: int, rounds: int) -> dict[str, Any]:
+def _arms(base: str, words: Sequence[str], threads: int, rounds: int) -> dict[str, Any]:
     """The median figures of each arm, and the ratios to the first."""
-    words = ["--base", base, "--work", str(work), "--batch", str(batch), "--threads", str(threads)]
     turns: dict[str, list[dict[str, Any]]] = {arm: [] for arm in ARMS}
     for _ in range(rounds):
         for arm, made in turns.items():
-            made.append(_turn(base, arm, words, threads))
+            made.append(_turn(base, arm, ["--base", base, *words], threads))
+            click.echo(f"{base}, {arm}: {json.dumps(made[-1])}", err=True)
     found = {arm: _medians(made) for arm, made in turns.items()}
     ours = found["tts-lora"]
     for figures in found.values():
@@ -190,31 +198,34 @@ def load(base: str, work: Path) -> SpeechModel:
     return load_speech_model(base if base == "jepa-tts" else f"{base}:{work / 'base'}")
 
 
-def measured(arm: str, base: str, work: Path, batch: int, threads: int) -> dict[str, Any]:
+def settings_of(arm: str, work: Path, batch: int, at_once: int) -> TrainConfig:
+    """Of one epoch; the plain loop knows no parts of a batch."""
+    from tts_lora.config import LoraConfig, TrainConfig
+
+    return TrainConfig(
+        data=str(work / "data"), out=str(work / "out"), clips=batch, batch=1 << 20, device="cpu",
+        at_once=at_once if arm == "tts-lora" else 0, epochs=1, report_to=(), lora=LoraConfig(),
+    )  # fmt: skip
+
+
+def measured(arm: str, base: str, config: TrainConfig, threads: int) -> dict[str, Any]:
     """An epoch of one arm, after a step that is not counted."""
     import torch
 
-    from tts_lora.config import LoraConfig, TrainConfig
-
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    config = TrainConfig(
-        data=str(work / "data"), out=str(work / "out"), clips=batch, batch=1 << 20, device="cpu",
-        epochs=1, report_to=(), lora=LoraConfig(),
-    )  # fmt: skip
     run = ours if arm == "tts-lora" else plain
-    return run(config, load(base, work), arm == "any batches")
+    return run(config, load(base, Path(config.data).parent), arm == "any batches")
 
 
 class Meter:
     """Processor time and peak memory from `start` to `stop`."""
 
-    def __init__(self) -> None:
-        self._before = _memory("VmRSS")
-
     def start(self) -> None:
-        """From now on; the peak is forgotten."""
+        """From now on; what is free goes back to the system, and the peak is forgotten."""
+        ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
+        self._before = _memory("VmRSS")
         self._begin = time.process_time(), time.perf_counter()
 
     def stop(self, steps: int) -> dict[str, Any]:
@@ -225,6 +236,7 @@ class Meter:
             "cpu_seconds": round(cpu, 3),
             "wall_seconds": round(wall, 1),
             "megabytes": round(_memory("VmHWM") - self._before),
+            "process_megabytes": round(_memory("VmHWM")),
         }
 
 
@@ -304,6 +316,7 @@ def _adapted(config: TrainConfig, model: SpeechModel, targets: list[str]) -> Any
     """What Trainer trains, and how it makes a batch."""
     import peft
     import torch
+    from transformers import PreTrainedModel
 
     lora = peft.LoraConfig(
         r=config.lora.rank, lora_alpha=int(config.lora.alpha), lora_dropout=config.lora.dropout,
@@ -318,7 +331,7 @@ def _adapted(config: TrainConfig, model: SpeechModel, targets: list[str]) -> Any
         def forward(self, batch: Any) -> dict[str, Any]:
             return {"loss": model.loss(batch).total}
 
-    if not hasattr(model.network, "generate"):
+    if not isinstance(model.network, PreTrainedModel):
         return Speaking(), lambda clips, told: {"batch": model.collate(clips, told)}
 
     def collate(clips: Any, told: Any) -> dict[str, Any]:

@@ -24,7 +24,9 @@
 
 For each number of clips (0: all) it runs tts-lora's own commands (prepare, train, validate) and
 gathers a table: word error rate, similarity with its ceiling and with the base that is only told
-the voice, predicted MOS, time and peak memory of the training. The held-out sentences are the same
+the voice ("base + prompt": as in training, which may be the nearest voice that it knows; "base +
+clip": as jepa-tts hears it in the longest training clip under 10 s of the smallest set), predicted
+MOS, time and peak memory of the training. The held-out sentences are the same
 for every number, longer than 2.5 s, and no training clip has the text of one. With ``--say-as`` all
 but the recordings say the sentences of another speaker of the manifest. What is done is not made
 again; what each command took lies beside its log.
@@ -45,6 +47,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from prompted import NAME, prompted
 
 from voice_data.encoded import EncodedSet
 from voice_data.manifest import Utterance, read_manifest, write_manifest
@@ -188,6 +191,18 @@ def one(
     }
 
 
+def _told(
+    out: Path, speaker: str, clips: int, held_out: int, texts: Sequence[str]
+) -> dict[str, float]:
+    """What the base makes of a clip, computed once for each speaker."""
+    file = out / f"{speaker}-prompted.json"
+    if not file.exists():
+        found = prompted(out / f"{speaker}-{clips or 'all'}" / "data", METRICS, held_out, texts)
+        kept = {name: round(found[name], 4) for name in (*FIGURES, "similarity_share")}
+        write_text(file, json.dumps(kept) + "\n")
+    return json.loads(file.read_text("utf-8"))
+
+
 def _figures(row: dict[str, Any]) -> dict[str, float]:
     kept = {name: row["figures"][name]["mean"] for name in FIGURES if name in row["figures"]}
     kept["similarity_share"] = row["similarity_share"]
@@ -254,6 +269,8 @@ def main(
                 row |= {"say_as": say_as}
                 write_text(done, json.dumps(row, indent=2) + "\n")
             rows.append(json.loads(done.read_text("utf-8")))
+            if base == "jepa-tts":
+                rows[-1]["systems"][NAME] = _told(out, speaker, counts[0], held_out, said)
             if rows[-1]["settings"] != list(train) or rows[-1]["held_out"] != held_out:
                 raise click.UsageError(f"{done} is of other settings: choose another --out")
     hardware = {"machine": platform.machine(), "cores": os.cpu_count()}

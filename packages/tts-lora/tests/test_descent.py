@@ -6,11 +6,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from running import _PEFT_WARNS, assert_same_run, config_of, log_of, states, trained
 from toy import ToySpeech
 
+from tts_lora.batches import StepPlan
 from tts_lora.checkpoint import read_state
 from tts_lora.config import LoraConfig, TrainConfig
 from tts_lora.descent import NotFiniteError, learning_rate, make_optimizer
@@ -31,6 +33,34 @@ def test_a_step_counts_every_position_once(data: str, tmp_path: Path) -> None:
     for other in results[1:]:
         assert other["loss"] == pytest.approx(results[0]["loss"], abs=1e-6)
         assert other["norm"] == pytest.approx(results[0]["norm"], rel=1e-5)
+
+
+def test_a_pass_in_parts_has_the_same_gradient(data: str, tmp_path: Path) -> None:
+    results = []
+    for at_once in (0, 200, 1):
+        out = tmp_path / str(at_once)
+        values = {"lora": LoraConfig(rank=2, dropout=0.0), "steps": 1, "save_every": 1}
+        trained(config_of(data, out, clips=9, at_once=at_once, **values))
+        results.append(log_of(out)[0])
+    for other in results[1:]:
+        assert other["loss"] == pytest.approx(results[0]["loss"], abs=1e-6)
+        assert other["norm"] == pytest.approx(results[0]["norm"], rel=1e-5)
+
+
+def test_parts_keep_to_the_limit_and_leave_the_steps_as_they_are() -> None:
+    lengths = [int(x) for x in np.random.default_rng(0).integers(5, 90, 40)]
+    values = {"batch": 1000, "clips": 8, "group": 2, "seed": 0}
+    places = range(100, 140)
+    whole = StepPlan(places, lengths, [1.0] * 40, **values)
+    parts = StepPlan(places, lengths, [1.0] * 40, **values, at_once=100)
+    assert parts.largest() <= 100 < whole.largest()
+    assert parts.fingerprint != whole.fingerprint
+    assert parts.total(3) == whole.total(3)
+    for mine, theirs in zip(parts.steps(0, 12), whole.steps(0, 12), strict=True):
+        assert sorted(sum(mine.passes, ())) == sorted(sum(theirs.passes, ()))
+        assert len(mine.passes) > len(theirs.passes)
+        for part in mine.passes:
+            assert len(part) * max(lengths[place - 100] for place in part) <= 100
 
 
 class Breaking(ToySpeech):

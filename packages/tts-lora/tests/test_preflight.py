@@ -64,7 +64,7 @@ def test_memory_grows_with_the_batch_and_is_checked(
     )
     assert large > 3 * small
     monkeypatch.setattr(setting_up, "available_memory", lambda device: small)
-    with pytest.raises(PreflightError, match=r"a step needs about .* are free: lower batch to \d+"):
+    with pytest.raises(PreflightError, match=r"a step needs about .* are free: set at_once to \d+"):
         plan(config_of(data, tmp_path / "run", clips=8), model=ToySpeech())
     assert (
         preflight.available_memory(torch.device("cpu")) is None

@@ -20,7 +20,8 @@ _MOST_BUCKETS, _BATCHES_PER_BUCKET = 16, 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of descent: its ``number`` from 0, its epoch, and the clips of each of its passes.
+    """One step of descent: its ``number`` from 0, its epoch, and the clips of each of its passes,
+    or of the parts of passes that run at once.
 
     ``ends_epoch`` is true for the last of an epoch.
     """
@@ -44,27 +45,30 @@ class StepPlan:
         clips: int,
         group: int,
         seed: int,
+        at_once: int = 0,
     ) -> None:
         """Plan for the clips at ``places`` of a set, of so many network steps each.
 
         A clip comes ``weights`` times in an epoch. ``batch`` bounds a pass with its padding and
-        must not be less than a clip.
+        must not be less than a clip; a pass of more than ``at_once`` comes in parts.
         """
         self._places = np.asarray(places, dtype=np.int64)
         self._lengths = np.asarray(lengths, dtype=np.int64)
         self._weights = np.asarray(weights, dtype=np.float64)
         self.batch, self.clips, self.group, self.seed = batch, clips, group, seed
+        self.at_once = at_once
 
     @property
     def fingerprint(self) -> str:
         """A hash of all that decides the plan."""
         settings = f"{self.batch} {self.clips} {self.group} {self.seed}".encode()
+        settings += f" {self.at_once}".encode() if self.at_once else b""
         content = self._places.tobytes() + self._lengths.tobytes() + self._weights.tobytes()
         return hashlib.sha256(settings + content).hexdigest()
 
     def epoch(self, number: int) -> list[list[int]]:
-        """The passes of an epoch, as places of clips."""
-        return [self._places[each].tolist() for each in self._passes(number)]
+        """What runs at once in an epoch, as places of clips."""
+        return [part for each in self._passes(number) for part in self._parts(each)]
 
     def total(self, epochs: int) -> int:
         """Steps in so many epochs."""
@@ -88,22 +92,34 @@ class StepPlan:
         """The steps from number ``start`` to before ``end``."""
         number, epoch = 0, 0
         while number < end:
-            passes = self.epoch(epoch)
+            passes = self._passes(epoch)
             groups = [passes[i : i + self.group] for i in range(0, len(passes), self.group)]
             for position, group in enumerate(groups):
                 if start <= number < end:
                     yield Step(
                         number=number,
                         epoch=epoch,
-                        passes=tuple(tuple(each) for each in group),
+                        passes=tuple(tuple(p) for each in group for p in self._parts(each)),
                         ends_epoch=position == len(groups) - 1,
                     )
                 number += 1
             epoch += 1
 
     def largest(self) -> int:
-        """Network steps of the largest pass of the first epoch, with its padding."""
-        return max(len(each) * int(self._lengths[each].max()) for each in self._passes(0))
+        """Network steps of the most that runs at once in the first epoch, with its padding."""
+        lengths = dict(zip(self._places.tolist(), self._lengths.tolist(), strict=True))
+        return max(len(part) * max(lengths[i] for i in part) for part in self.epoch(0))
+
+    def _parts(self, some: list[int]) -> list[list[int]]:
+        """A pass as places, in parts of at most ``at_once`` network steps or of one clip."""
+        if not self.at_once:
+            return [self._places[some].tolist()]
+        parts: list[list[int]] = [[]]
+        for index in sorted(some, key=lambda index: (self._lengths[index], index)):
+            if parts[-1] and (len(parts[-1]) + 1) * self._lengths[index] > self.at_once:
+                parts.append([])
+            parts[-1].append(index)
+        return [self._places[part].tolist() for part in parts]
 
     def _chosen(self, epoch: int) -> np.ndarray:
         """Every clip as often as its weight says; fractions are drawn anew in each epoch."""

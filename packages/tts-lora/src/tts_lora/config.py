@@ -65,7 +65,9 @@ class TrainConfig:
 
     ``base`` is the reference of the speech model; empty, it is the one that ``data`` was made for.
     ``batch`` bounds the network steps of one pass with their padding, ``clips`` its rows; a step of
-    descent takes ``accumulation`` passes of every process. ``steps`` 0 means that ``epochs``
+    descent takes ``accumulation`` passes of every process. ``at_once`` has a pass of more network
+    steps run in parts, clips of like length together: less padding and memory, the same gradient
+    per position (0: all of it at once). ``steps`` 0 means that ``epochs``
     decides. ``final_rate`` is the share of ``learning_rate`` at the end, ``warm_up`` the share of
     the steps at the start; ``loraplus_ratio`` multiplies the rate of the B matrices (LoRA+).
     ``backend`` is the fastest that fits (:mod:`tts_lora.backends`) or one by name.
@@ -93,6 +95,7 @@ class TrainConfig:
     batch: int = 4_096
     clips: int = 8
     accumulation: int = 1
+    at_once: int = 0
     loraplus_ratio: float = 1.0
     amp: Amp = "no"
     checkpointing: bool = False
@@ -115,7 +118,7 @@ class TrainConfig:
         for name in ("epochs", "batch", "clips", "accumulation", "log_every", "keep"):
             if getattr(self, name) < 1:
                 _refuse(self, name, "at least 1")
-        for name in ("steps", "save_every", "seed", "threads", "weight_decay"):
+        for name in ("steps", "at_once", "save_every", "seed", "threads", "weight_decay"):
             if not getattr(self, name) >= 0:
                 _refuse(self, name, "at least 0")
         if not 0.0 < self.learning_rate < 1.0:

@@ -138,8 +138,8 @@ def check_memory(need: int, available: int | None, plan: StepPlan) -> None:
     if available is not None and need > available:
         smaller = max(1, int(plan.largest() * available / need))
         raise PreflightError(
-            f"a step needs about {_size(need)} and {_size(available)} are free: lower batch to "
-            f"{smaller} (and raise accumulation), or set checkpointing=true"
+            f"a step needs about {_size(need)} and {_size(available)} are free: set at_once "
+            f"to {smaller}, or checkpointing=true"
         )
 
 

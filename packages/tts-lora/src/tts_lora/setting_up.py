@@ -70,7 +70,7 @@ class Run:
     def fixed_settings(self) -> dict[str, Any]:
         """What must not change when a run is resumed."""
         config, data = self.config, self.descent.data.index
-        names = ("batch", "clips", "seed", "voice", "drop_long", "loraplus_ratio")
+        names = ("batch", "clips", "at_once", "seed", "voice", "drop_long", "loraplus_ratio")
         return {
             "data": data.manifest_sha256,
             "base": data.base_sha256,
@@ -190,6 +190,7 @@ def _plan(data: EncodedSet, places: Sequence[int], config: TrainConfig, processe
         clips=config.clips,
         group=config.accumulation * processes,
         seed=config.seed,
+        at_once=config.at_once,
     )
 
 
@@ -204,7 +205,7 @@ def _passes(
     lengths = [data.clips[i].length for i in places]
     plan = StepPlan(
         places, lengths, [1.0] * len(places),
-        batch=config.batch, clips=config.clips, group=1, seed=0,
+        batch=config.batch, clips=config.clips, group=1, seed=0, at_once=config.at_once,
     )  # fmt: skip
     return tuple(tuple(each) for each in plan.epoch(0))
 
