@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -123,7 +124,7 @@ class _Nested(dict[str, Any]):
 
 def _typed(cls: type, values: Mapping[str, Any], where: str, parent: str = "") -> dict[str, Any]:
     """``values`` with every key known to ``cls`` and every value of its field's type."""
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     names = [field.name for field in fields(cls) if field.init]
     typed: dict[str, Any] = {}
     for key, value in values.items():
@@ -138,6 +139,12 @@ def _typed(cls: type, values: Mapping[str, Any], where: str, parent: str = "") -
         else:
             typed[key] = _convert(value, hints[key], f"{where}{parent}{key}")
     return typed
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    """The types of a class's fields; to work them out takes most of the time of reading one."""
+    return get_type_hints(cls)
 
 
 def _dataclass_in(hint: Any) -> Any:
@@ -156,7 +163,7 @@ def _construct(cls: type[T], values: Mapping[str, Any], base: T | None, where: s
         value = values.get(field.name, MISSING)
         if isinstance(value, _Nested):
             nested_base = getattr(base, field.name) if base is not None else _default(field)
-            nested = _dataclass_in(get_type_hints(cls)[field.name])
+            nested = _dataclass_in(_hints(cls)[field.name])
             value = _construct(nested, value, nested_base, where)
         if value is not MISSING:
             built[field.name] = value

@@ -17,6 +17,8 @@ from voice_hypernet.understanding import Understanding, check_classes, understoo
 
 _KIND = "text-encoder"
 _EPSILON = 1e-5
+_TOGETHER = 32
+"""Descriptions of about one length that are encoded at once."""
 
 
 class NumpyTextEncoder:
@@ -48,7 +50,13 @@ class NumpyTextEncoder:
         Raises:
             DescriptionError: if one of them holds no word.
         """
-        return self(grams.batch([grams.read(text) for text in texts]))
+        readings = [grams.read(text) for text in texts]
+        order = sorted(range(len(readings)), key=lambda row: len(readings[row].grams))
+        found = np.empty((len(readings), len(self.weights["out.bias"])), np.float32)
+        for at in range(0, len(order), _TOGETHER):
+            rows = order[at : at + _TOGETHER]
+            found[rows] = self(grams.batch([readings[row] for row in rows]))
+        return found
 
     def understand(self, texts: Sequence[str]) -> list[Understanding]:
         """What each description says of a voice.
@@ -60,12 +68,9 @@ class NumpyTextEncoder:
 
     def __call__(self, ids: np.ndarray) -> np.ndarray:
         """N-grams [B, W, G] (0 is padding) -> [B, C]."""
-        present = ids > 0
-        words = present.any(2)  # [B, W]
-        count = np.maximum(present.sum(2, keepdims=True), 1).astype(np.float32)
-        # Row 0, the padding, is zero.
-        x = self._linear("into", self.weights["grams.weight"][ids].sum(2) / np.sqrt(count))
-        x = x + self.weights["positions.weight"][: x.shape[1]]
+        words = ids.any(2)  # [B, W]
+        x = self._linear("into", self._bags(ids, words))
+        x += self.weights["positions.weight"][: x.shape[1]]
         hidden = np.where(words, np.float32(0), np.float32(-1e9))[:, None, None, :]
         for layer in self.layers:
             x = x + self._attention(layer, self._norm(f"{layer}norm1", x), hidden)
@@ -75,6 +80,20 @@ class NumpyTextEncoder:
         mean = (x * weight).sum(1) / np.maximum(weight.sum(1), 1.0)
         raw = self._linear("out", self._norm("norm", mean))
         return (raw - self.weights["shift"]) * self.weights["scale"]
+
+    def _bags(self, ids: np.ndarray, words: np.ndarray) -> np.ndarray:
+        """The sums of the n-grams of every word over the roots of their numbers, [B, W, E].
+
+        Padding is most of a batch of different lengths, and is not read.
+        """
+        rows = ids[words]  # [those words, G]
+        present = rows > 0
+        count = present.sum(1)
+        starts = np.concatenate([[0], np.cumsum(count)[:-1]])
+        sums = np.add.reduceat(self.weights["grams.weight"][rows[present]], starts, axis=0)
+        found = np.zeros((*words.shape, sums.shape[1]), np.float32)
+        found[words] = sums / np.sqrt(count, dtype=np.float32)[:, None]
+        return found
 
     def _attention(self, layer: str, x: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         """[B, W, D] -> [B, W, D]; ``hidden`` [B, 1, 1, W] is added to what is attended to."""
