@@ -20,7 +20,8 @@ from voice_hypernet import VoiceHypernet
 from voice_hypernet.catalogue import located
 from voice_hypernet.checkpoint import load_hypernet
 from voice_hypernet.clip import ClipError, hear
-from voice_hypernet.descriptions import load_encoder
+from voice_hypernet.descriptions import consider, load_encoder
+from voice_hypernet.plain_words import PlainWords
 from voice_hypernet.voice import Voice, VoiceError
 
 
@@ -57,7 +58,8 @@ def test_a_voice_is_what_the_network_makes_of_both_inputs(
 ) -> None:
     voice = hypernet.generate_lora_adapters("a calm man", speech())
     network = load_hypernet(folder).network
-    words = torch.from_numpy(load_encoder(str(folder.parent / "text")).encode(["a calm man"]))
+    encoder = load_encoder(str(folder.parent / "text"))
+    words = torch.from_numpy(consider(encoder, ["a calm man"], PlainWords(encoder))[1])
     made = network(words, torch.from_numpy(hear(speech()).features[None]))
     for kind, factors in made.adapters.items():
         np.testing.assert_allclose(voice.adapters[kind].a, factors.a[0], atol=1e-4)

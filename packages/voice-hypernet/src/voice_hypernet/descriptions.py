@@ -17,6 +17,7 @@ import numpy as np
 
 from voice_data.artefact import ArtefactError
 from voice_hypernet import grams
+from voice_hypernet.plain_words import PLAIN_SHARE, PlainWords, plain_sentences
 from voice_hypernet.understanding import Understanding, understood
 
 if TYPE_CHECKING:
@@ -151,11 +152,12 @@ class Description:
 
 
 def consider(
-    encoder: DescriptionEncoder, texts: Sequence[str]
+    encoder: DescriptionEncoder, texts: Sequence[str], plain: PlainWords | None = None
 ) -> tuple[list[Description], np.ndarray]:
     """What each text says and what is odd about it, and all of them encoded, [B, W].
 
-    Of words that exclude each other one is taken, and said plainly in place of the text.
+    Of words that exclude each other one is taken, and said plainly in place of the text. With
+    ``plain`` words every text is heard together with what was understood of it.
 
     Raises:
         DescriptionError: if a text holds no word.
@@ -167,6 +169,10 @@ def consider(
     changed = [row for row, each in enumerate(made) if each.said != each.text]
     if changed:
         encoded[changed] = encoder.encode([made[row].said for row in changed])
+    for row, each in enumerate(made):
+        again = plain.of(each.tags) if plain is not None else None
+        if again is not None:
+            encoded[row] += PLAIN_SHARE * (again - encoded[row])
     return made, encoded
 
 
@@ -183,7 +189,7 @@ def _considered(text: str, found: Understanding | None, warnings: tuple[str, ...
     elif found is not None and found.contradictions:
         told += found.warnings
     if parsed.contradictions or (found is not None and found.contradictions):
-        said = _plainly(tags, parsed.language)
+        said = plain_sentences(tags, [parsed.language or "en"])[0]
         told.append(f"it is read as {said!r}")
     elif _elsewhere(text):
         told.append("the description seems to be neither English nor Korean: check what you hear")
@@ -201,15 +207,6 @@ def _elsewhere(text: str) -> bool:
 
 def _name(tag: str) -> str:
     return "pitch" if tag == "relative_pitch" else tag
-
-
-def _plainly(tags: Mapping[str, str], language: str) -> str:
-    """One sentence that says as many of the tags as there is one for."""
-    from voice_data.describe import Tags, sentences
-
-    given = {**tags, "relative_pitch": tags.get("pitch", "")}
-    drawn = sentences(Tags.from_mapping(given), language or "en", 40, 0)
-    return max(drawn, key=lambda each: len(each.tags.mentioned)).text
 
 
 def shipped() -> Path:

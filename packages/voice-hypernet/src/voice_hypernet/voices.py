@@ -20,6 +20,7 @@ from voice_hypernet.clip import Given, given
 from voice_hypernet.config import VoiceConfig
 from voice_hypernet.descriptions import Description, DescriptionEncoder, consider, load_encoder
 from voice_hypernet.numpy_network import Generated, NumpyNetwork
+from voice_hypernet.plain_words import PlainWords
 from voice_hypernet.threads import single_threaded_blas, usable_cores
 from voice_hypernet.trunk import Factors
 from voice_hypernet.voice import Origin, Voice, VoiceError
@@ -126,6 +127,11 @@ class VoiceHypernet:
         given = self._encoder
         return load_encoder(given) if isinstance(given, str) else given
 
+    @cached_property
+    def plain_words(self) -> PlainWords:
+        """What says again, in plain sentences, what was understood of a description."""
+        return PlainWords(self.encoder)
+
     @overload
     def generate_lora_adapters(
         self,
@@ -172,7 +178,7 @@ class VoiceHypernet:
         if len(parts) == 1:
             voices = self._some(parts[0], heard, strength)
         else:
-            _ = self.encoder  # loaded once, before there are threads
+            _ = self.plain_words  # loaded once, before there are threads
             with single_threaded_blas(), ThreadPoolExecutor(usable_cores()) as pool:
                 done = pool.map(lambda some: self._some(some, heard, strength), parts)
                 voices = [voice for some in done for voice in some]
@@ -232,7 +238,7 @@ class VoiceHypernet:
 
     def _some(self, texts: Sequence[str], heard: Given, strength: float) -> list[Voice]:
         """The voices of a few texts, or that of the clip alone."""
-        said, words = consider(self.encoder, texts) if texts else ([], None)
+        said, words = consider(self.encoder, texts, self.plain_words) if texts else ([], None)
         rows = max(1, len(said))
         sound = None if heard.features is None else np.repeat(heard.features[None], rows, axis=0)
         made = _strengthened(self.network(words, sound), self.network.neutral, strength)
