@@ -93,6 +93,18 @@ def test_a_base_that_is_told_nothing_cannot_be_a_target() -> None:
         Telling({"ada": {"codes": torch.tensor([1, 2])}, "bert": {"codes": torch.tensor([3, 4])}})
 
 
+def test_a_start_brings_its_neutral_voice(hummed: Path, tmp_path: Path) -> None:
+    class DeafModel(HumModel):
+        def condition(self, encoded: Sequence[object]) -> dict[str, torch.Tensor]:
+            raise AssertionError(f"asked for the voice of {len(encoded)} clips")
+
+    first = train(config(hummed, tmp_path / "a", steps=2), model=HumModel(), encode=encode)
+    settings = config(hummed, tmp_path / "b", steps=2, start=str(first.folder))
+    again = load_hypernet(train(settings, model=DeafModel(), encode=encode).folder).network
+    wanted = load_hypernet(first.folder).network
+    assert torch.equal(again.get_buffer("neutral_voice"), wanted.get_buffer("neutral_voice"))
+
+
 class _KilledError(Exception):
     """What stands for a kill."""
 

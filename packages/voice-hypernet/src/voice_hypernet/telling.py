@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from voice_hypernet.conditions import conditions
+
 if TYPE_CHECKING:
     from voice_data.speech import Condition, SpeechModel
     from voice_hypernet.corpus import Speaker, VoiceCorpus
 
-CLIPS = 3
-"""Clips of a voice by which the base is told it."""
 ROWS = 512
 """Voices, with repetitions, that a step is held to."""
 _SMALLEST = 1e-8
@@ -55,7 +55,7 @@ class Telling:
         Raises:
             ValueError: if it is told nothing that could be a target.
         """
-        return cls({each.name: model.condition(_some(corpus, each)) for each in speakers})
+        return cls(conditions(model, corpus, speakers))
 
     def loss(self, told: Mapping[str, Tensor], voices: Sequence[str]) -> Tensor:
         """How far ``told`` [K, ...] is from the conditions of K voices, in their variance."""
@@ -64,8 +64,3 @@ class Telling:
             / self._spread[name]
             for name, values in self._targets.items()
         ]).mean()  # fmt: skip
-
-
-def _some(corpus: VoiceCorpus, speaker: Speaker) -> list[Mapping[str, Tensor]]:
-    apart = max(1, len(speaker.clips) // CLIPS)
-    return [corpus.data[place] for place in speaker.clips[::apart][:CLIPS]]

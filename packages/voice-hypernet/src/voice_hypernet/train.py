@@ -21,7 +21,7 @@ from torch import nn
 
 from voice_data.run_log import RunLog
 from voice_hypernet import reconstruction
-from voice_hypernet.checkpoint import Hypernet, save_hypernet, take_over
+from voice_hypernet.checkpoint import Hypernet, load_hypernet, save_hypernet, take_over
 from voice_hypernet.config import TrainConfig
 from voice_hypernet.corpus import VoiceCorpus
 from voice_hypernet.functional import adapted, merged
@@ -176,6 +176,12 @@ class _Run:
         return Reconstruction.read(folder, voices, self.groups, lora, sha256, known)
 
     def _neutral(self, speakers: Sequence[Any]) -> dict[str, torch.Tensor]:
+        """What every voice starts from: that of ``config.start``, if it is of this base."""
+        if self.config.start:
+            found = load_hypernet(self.config.start)
+            if found.base_sha256 == self.model.weights_sha256:
+                network = found.network
+                return {name: network.get_buffer(f"neutral_{name}") for name in network.names}
         some = speakers[:: max(1, len(speakers) // NEUTRAL_VOICES)]
         data = self.corpus.data
         return neutral_of([self.model.condition([data[each.clips[0]]]) for each in some])
