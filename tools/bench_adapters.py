@@ -8,6 +8,8 @@ ratios are of the processor's seconds, their medians.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import statistics
 import tempfile
@@ -88,7 +90,7 @@ def _written(model: SpeechModel, folder: Path, rank: int, seed: int) -> Path:
 
 def _loading(model: SpeechModel, folders: list[Path], repeats: int) -> dict[str, float]:
     """Milliseconds to read, verify and install an adapter, and to forget it."""
-    mixer, loads, unloads = Mixer(model), [], []
+    mixer, loads, unloads, held = Mixer(model), [], [], []
     for folder in folders[:1] + folders[: 4 * repeats]:
         start = time.process_time(), time.perf_counter()
         mixer.load(folder, "hot")
@@ -96,11 +98,22 @@ def _loading(model: SpeechModel, folders: list[Path], repeats: int) -> dict[str,
         start = time.process_time(), time.perf_counter()
         mixer.unload("hot")
         unloads.append(time.perf_counter() - start[1])
+        held.append(_resident_megabytes())
     return {
         "hot_load_cpu_ms": round(1e3 * statistics.median(cpu for cpu, _ in loads[1:]), 2),
         "hot_load_wall_ms": round(1e3 * statistics.median(wall for _, wall in loads[1:]), 2),
         "unload_wall_ms": round(1e3 * statistics.median(unloads), 2),
+        "loads": len(loads) - 1,
+        "left_behind_mb": round(held[-1] - held[0], 2),
     }
+
+
+def _resident_megabytes() -> float:
+    """What the process holds, without what it has freed."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1000
 
 
 def _compared(

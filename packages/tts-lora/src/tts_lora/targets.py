@@ -13,7 +13,7 @@ from voice_data.artefact import ArtefactError
 if TYPE_CHECKING:
     from torch import nn
 
-_NEAR, _CUTOFF, _WILD = 4, 0.4, "*?["
+_NEAR, _SHOWN, _CUTOFF, _WILD = 4, 6, 0.4, "*?["
 
 
 class AdapterError(ArtefactError):
@@ -124,7 +124,9 @@ def preset(name: str, presets: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]
     if not presets:
         raise AdapterError("this model has no presets: name the layers to adapt")
     if name and name not in presets:
-        raise AdapterError(f"no preset {name!r}: {_advice(presets)}")
+        raise AdapterError(
+            f"no preset {name!r}: {_advice(presets)}; layers are given as a list, such as [{name}]"
+        )
     return presets[name or next(iter(presets))]
 
 
@@ -176,5 +178,10 @@ def _is_adaptable(layer: nn.Module) -> bool:
 
 
 def _advice(presets: Mapping[str, tuple[str, ...]]) -> str:
-    shown = "; ".join(f"{name!r} ({', '.join(ends)})" for name, ends in presets.items())
+    shown = "; ".join(f"{name!r} ({_few(ends)})" for name, ends in presets.items())
     return f"presets of this model: {shown or 'none'}"
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
