@@ -59,7 +59,7 @@ def test_a_gaussian_is_full_and_normal_and_a_line_or_a_point_is_not() -> None:
 
 
 @pytest.mark.parametrize("regulariser", ["kl", "sigreg"])
-def test_a_run_records_the_spread(regulariser: str, settings: dict[str, Any]) -> None:
+def test_a_run_records_the_spread(regulariser: Any, settings: dict[str, Any]) -> None:
     train(TrainConfig(**settings, regulariser=regulariser, collapse_guard=True), progress=False)
     path = Path(settings["out"]) / "log.jsonl"
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
@@ -98,7 +98,7 @@ def test_sigreg_reads_the_means_and_leaves_the_pitch_alone(settings: dict[str, A
     ],
 )
 def test_a_guarded_run_ends_and_can_be_resumed(
-    values: dict[str, float], message: str, settings: dict[str, Any]
+    values: dict[str, Any], message: str, settings: dict[str, Any]
 ) -> None:
     with pytest.raises(CollapseError, match=message) as caught:
         train(TrainConfig(**settings, **values, collapse_guard=True), progress=False)

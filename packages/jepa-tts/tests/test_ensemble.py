@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,6 +132,7 @@ def test_no_more_is_planned_than_can_be_seated(
 
     monkeypatch.setattr(Narrator, "score", counted)
     replies = Ensemble(narrator, 2).speak(requests(narrator, TEXTS[:1] * 20))
+    assert isinstance(replies, Generator)
     next(replies)
     assert len(begun) <= 6  # two seats, two looked ahead for, and as many after the first
     replies.close()

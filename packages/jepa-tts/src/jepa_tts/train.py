@@ -28,6 +28,8 @@ from jepa_tts.train_config import TrainConfig, learning_rate
 from voice_data.audio import Audio
 from voice_data.run_log import RunLog
 
+__all__ = ["TrainConfig", "batches", "learning_rate", "optimise", "train", "validate"]
+
 _log = logging.getLogger(__name__)
 
 

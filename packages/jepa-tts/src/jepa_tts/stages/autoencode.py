@@ -24,7 +24,7 @@ from jepa_tts.stages.stage import Loss, Media
 if TYPE_CHECKING:
     from torch import nn
 
-    from jepa_tts.train import TrainConfig
+    from jepa_tts.train_config import TrainConfig
 
 CROP = 192
 """Mel frames per crop: two seconds."""

@@ -31,7 +31,7 @@ from jepa_tts.text import HALVES
 if TYPE_CHECKING:
     from torch import nn
 
-    from jepa_tts.train import TrainConfig
+    from jepa_tts.train_config import TrainConfig
 
 STOP_WEIGHT, DURATION_WEIGHT, CTC_WEIGHT = 0.02, 0.3, 0.02
 HEARD_SHARE = 0.3

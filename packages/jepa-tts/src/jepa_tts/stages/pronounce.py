@@ -19,7 +19,7 @@ from jepa_tts.text import HALVES, collate_text
 if TYPE_CHECKING:
     from torch import nn
 
-    from jepa_tts.train import TrainConfig
+    from jepa_tts.train_config import TrainConfig
 
 LEXICON_SHARE = 0.3
 
