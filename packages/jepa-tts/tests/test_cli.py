@@ -256,7 +256,7 @@ def test_help_and_import_are_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     for verb in ("synthesize", "reconstruct", "predict", "preprocess", "align", "encode", "train",
-                 "pack", "benchmark", "export-voice", "info"):  # fmt: skip
+                 "pack", "benchmark", "drift", "export-voice", "info"):  # fmt: skip
         assert f"\n  {verb} " in done.stdout
 
 
