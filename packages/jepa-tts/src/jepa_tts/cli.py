@@ -235,6 +235,8 @@ def train(
 @click.option("--command", default="", help="The command that trained it.")
 @click.option("--bits", type=click.Choice(["8", "16"]), default="8", show_default=True)
 @click.option("--vocoder-bits", type=click.Choice(["8", "16"]), default="8", show_default=True)
+@click.option("--postfilter", type=click.FloatRange(0.0, 2.0), default=0.0, show_default=True,
+              help="Sharpen the vocoder's envelopes by this gain; 0.4 suits most.")  # fmt: skip
 @job
 def pack(model: Path, vocoder: Path, out: Path, **options: Any) -> None:
     """Make the folder that ships from two training folders."""

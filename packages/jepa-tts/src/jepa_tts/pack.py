@@ -20,6 +20,7 @@ from jepa_tts.checkpoint import load_model, load_vocoder
 from jepa_tts.compression import compress, decompress
 from jepa_tts.config import JepaConfig
 from jepa_tts.model import JepaModel
+from jepa_tts.postfilter import sharpen
 from jepa_tts.vocoder import Vocoder
 from jepa_tts.vocoder_config import VocoderConfig
 from jepa_tts.vocos_import import is_vocos_folder, load_vocos
@@ -61,19 +62,25 @@ def package_checkpoint(
     vocoder_card: str = "",
     bits: Bits = 8,
     vocoder_bits: Bits = 8,
+    postfilter: float = 0.0,
 ) -> str:
     """Write ``out`` from two training folders; returns the SHA-256 of the model's weights.
 
     ``vocoder_folder`` may also be a Vocos directory. The sample rate and mel
-    settings of ``provenance`` must be the model's own.
+    settings of ``provenance`` must be the model's own. ``postfilter`` is the gain of
+    :func:`jepa_tts.postfilter.sharpen`, 0 for none.
 
     Raises:
-        ValueError: if the vocoder does not read the model's mels, or a weight is out of range.
+        ValueError: if the vocoder does not read the model's mels, a weight is out of range, or the
+            vocoder has nothing to filter.
         OSError: if ``out`` cannot be written.
     """
+    vocoder = open_vocoder(Path(vocoder_folder))
+    if postfilter:
+        sharpen(vocoder, postfilter)
     return save_package(
         load_model(Path(model_folder)),
-        open_vocoder(Path(vocoder_folder)),
+        vocoder,
         Path(out),
         card=card,
         provenance=provenance,
@@ -96,6 +103,7 @@ def pack_with_record(
     vocoder_card: Path | None = None,
     bits: str | int = 8,
     vocoder_bits: str | int = 8,
+    postfilter: float = 0.0,
 ) -> str:
     """:func:`package_checkpoint` with the provenance made from files: the verb ``pack``."""
     from voice_data.manifest import manifest_hash
@@ -119,6 +127,7 @@ def pack_with_record(
         provenance=provenance,
         bits=8 if int(bits) == 8 else 16,
         vocoder_bits=8 if int(vocoder_bits) == 8 else 16,
+        postfilter=postfilter,
     )
 
 
