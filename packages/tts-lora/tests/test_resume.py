@@ -91,7 +91,7 @@ def test_a_finished_run_is_returned(data: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ({"lora": LoraConfig(rank=3)}, "lora"),
+        ({"lora": LoraConfig(rank=3)}, r"lora.rank \d, not 3"),
         ({"clips": 2}, "clips 3, not 2"),
         ({"seed": 1}, "seed 0, not 1"),
         ({"accumulation": 2}, "accumulation x processes 1, not 2"),

@@ -92,7 +92,11 @@ def restored(run: Run, checkpoints: Checkpoints) -> Progress:
 
 def _require_same(was: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
     for name, value in now.items():
-        if was.get(name) != value:
+        if isinstance(value, Mapping):
+            within = was.get(name) or {}
+            inner = {f"{name}.{key}": within.get(key) for key in value}
+            _require_same(inner, {f"{name}.{key}": each for key, each in value.items()}, folder)
+        elif was.get(name) != value:
             raise TrainError(
                 f"{folder} was made with {name} {was.get(name)!r}, not {value!r}: use the same "
                 "to go on, or choose another folder for out"
