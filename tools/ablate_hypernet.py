@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.10"
-# dependencies = ["click", "jepa-tts", "voice-hypernet[train,metrics]"]
+# dependencies = ["click", "jepa-tts", "numpy", "voice-hypernet[train,metrics]"]
 #
 # [tool.uv]
 # constraint-dependencies = ["torch==2.11.0", "torchaudio==2.11.0"]
@@ -26,17 +26,22 @@ that are done are kept; a killed one goes on.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 from protocol import hardware, limit_threads
 
 from voice_data.storage import write_text
 from voice_hypernet.config import FUSIONS, Fusion, Shares, TrainConfig
 
+if TYPE_CHECKING:
+    from voice_data.speech import SpeechModel
+
+Encode = Callable[[Sequence[str]], np.ndarray]
 LANGUAGES = ("en", "ko")
 SHARES = Shares(text=0.5, both=0.2, none=0.05)
 
@@ -56,10 +61,16 @@ SHARES = Shares(text=0.5, both=0.2, none=0.05)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 def main(descriptions: Path | None, drawn: int, out: Path, threads: int, **options: Any) -> None:
+    from voice_data.speech import load_speech_model
+    from voice_hypernet.descriptions import load_encoder
+
     limit_threads(threads)
+    model, encode = load_speech_model(options["base"]), remembered(load_encoder().encode)
     found = {}
     for name, config in runs(out, **options).items():
-        found[name] = measured(name, config, descriptions, drawn)
+        found[name] = measured(config, model, encode)
+        if descriptions is not None:
+            found[name] |= heard(name, config, model, descriptions, drawn)
         click.echo(table({name: found[name]}).splitlines()[-1], err=True)
     settings = {**options, "drawn": drawn, "threads": threads, "hardware": hardware()}
     write_text(out / "ablation.json", json.dumps([settings, found], indent=1) + "\n")
@@ -106,34 +117,44 @@ def begin(start: str, folder: Path, fusion: Fusion, seed: int) -> Any:
     return config
 
 
-def measured(
-    name: str, config: TrainConfig, descriptions: Path | None, drawn: int
-) -> dict[str, float]:
+def remembered(encode: Encode) -> Encode:
+    """The same, reading every text once: all runs are told the same sentences."""
+    known: dict[str, np.ndarray] = {}
+
+    def encoded(texts: Sequence[str]) -> np.ndarray:
+        if missing := [text for text in dict.fromkeys(texts) if text not in known]:
+            known.update(zip(missing, encode(missing), strict=True))
+        return np.stack([known[text] for text in texts])
+
+    return encoded
+
+
+def measured(config: TrainConfig, model: SpeechModel, encode: Encode) -> dict[str, float]:
     """Train, and what comes of it on voices that were held out."""
     from voice_hypernet.train import train, validate
 
-    trained = train(config)
+    trained = train(config, model=model, encode=encode)
     found = {"clip": trained.held_out["clip"], "none": trained.held_out["none"]}
     for language in LANGUAGES:
-        losses = validate(replace(config, start=str(trained.folder), languages=(language,)))
+        told = replace(config, start=str(trained.folder), languages=(language,))
+        losses = validate(told, model=model, encode=encode)
         found[f"text {language}"], found[f"both {language}"] = losses["text"], losses["both"]
-    if descriptions is not None:
-        found |= heard(name, config, trained.folder, descriptions, drawn)
     return found
 
 
 def heard(
-    name: str, config: TrainConfig, model: Path, descriptions: Path, drawn: int
+    name: str, config: TrainConfig, model: SpeechModel, descriptions: Path, drawn: int
 ) -> dict[str, float]:
     """The share of gender, pitch and rate that is right, by language; one sentence each."""
     import random
 
     from voice_hypernet.adherence import counts, measured
-    from voice_hypernet.evaluate import EvaluateConfig, Take, load_voicer, read_descriptions
+    from voice_hypernet.evaluate import Take, Voicer, read_descriptions
     from voice_hypernet.judgement import speak_takes
+    from voice_hypernet.voices import VoiceHypernet
 
     text = (Path(__file__).parent / "data" / "heldout.txt").read_text("utf-8").splitlines()[0]
-    voicer = load_voicer(EvaluateConfig(out=config.out, hypernet=str(model), parts=("speed",)))
+    voicer = Voicer(VoiceHypernet.from_pretrained(Path(config.out) / "model"), model)
     wanted = read_descriptions(descriptions)
     rows: list[int] = []
     for language in LANGUAGES:

@@ -7,11 +7,17 @@ from voice_data.audio import Audio
 from voice_hypernet.clip import FEATURES, ClipError, hear
 
 
-def speechlike(pitch: float, seconds: float = 2.0, rate: int = 24_000, slope: float = 1.0) -> Audio:
-    """Pulses whose harmonics fall with their number to the power ``slope``, in syllables."""
+def speechlike(
+    pitch: float, seconds: float = 2.0, rate: int = 24_000, slope: float = 1.0, glide: float = 0.0
+) -> Audio:
+    """Pulses whose harmonics fall with their number to the power ``slope``, in syllables.
+
+    The pitch glides by 6.3 times ``glide``, once a second.
+    """
     rng = np.random.default_rng(0)
     t = np.arange(int(seconds * rate)) / rate
-    sound = sum(np.sin(2 * np.pi * pitch * k * t) / k**slope for k in range(1, int(8_000 / pitch)))
+    phase = 2 * np.pi * pitch * (t - glide * np.cos(2 * np.pi * t))
+    sound = sum(np.sin(k * phase) / k**slope for k in range(1, int(8_000 / pitch)))
     knots = np.arange(0.0, seconds + 0.1, 0.09)
     syllables = np.interp(t, knots, rng.uniform(0, 1, len(knots)))
     noise = rng.normal(size=len(t)) * 0.03 * (1 - syllables)
@@ -49,4 +55,13 @@ def test_a_tone_is_doubted_and_speech_is_not() -> None:
     tone = sum(np.sin(2 * np.pi * 220.0 * k * t) for k in range(1, 30))
     made = hear(Audio((0.01 * tone).astype(np.float32), 24_000))  # pyright: ignore
     assert made.warnings == ("the clip hardly changes: it may be a tone, not speech",)
-    assert hear(speechlike(120.0)).warnings == ()
+    assert hear(speechlike(120.0, glide=0.04)).warnings == ()
+
+
+def test_a_melody_is_doubted() -> None:
+    t = np.arange(12_000) / 24_000
+    notes = [np.sin(2 * np.pi * pitch * t) + 0.5 * np.sin(4 * np.pi * pitch * t)
+             for pitch in (262, 294, 330, 349, 392, 440)]  # fmt: skip
+    music = np.concatenate([note * np.exp(-4 * t) for note in notes]).astype(np.float32)
+    doubts = hear(Audio(0.2 * music, 24_000)).warnings
+    assert doubts == ("the tones of the clip stand still: it may be music, not speech",)

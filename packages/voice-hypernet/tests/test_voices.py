@@ -36,13 +36,12 @@ def hypernet(folder: Path) -> VoiceHypernet:
 
 
 def speech(seconds: float = 2.0, rate: int = 16_000) -> Audio:
-    """A tone that comes and goes, with some noise."""
+    """A gliding tone that comes and goes, with some noise."""
     times = np.arange(int(seconds * rate)) / rate
     loud = np.abs(np.sin(2 * np.pi * 2 * times)) ** 3
+    tone = np.sin(2 * np.pi * 500 * times + 200 * np.sin(2 * np.pi * times))
     noise = np.random.default_rng(0).normal(size=len(times))
-    return Audio(
-        (loud * (0.3 * np.sin(2 * np.pi * 200 * times) + 0.02 * noise)).astype(np.float32), rate
-    )
+    return Audio((loud * (0.3 * tone + 0.02 * noise)).astype(np.float32), rate)
 
 
 def assert_equal(first: Voice, second: Voice, atol: float = 0.0) -> None:

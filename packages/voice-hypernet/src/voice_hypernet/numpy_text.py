@@ -68,7 +68,7 @@ class NumpyTextEncoder:
 
     def __call__(self, ids: np.ndarray) -> np.ndarray:
         """N-grams [B, W, G] (0 is padding) -> [B, C]."""
-        words = ids.any(2)  # [B, W]
+        words = np.any(ids, axis=2)  # [B, W]
         x = self._linear("into", self._bags(ids, words))
         x += self.weights["positions.weight"][: x.shape[1]]
         hidden = np.where(words, np.float32(0), np.float32(-1e9))[:, None, None, :]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from voice_hypernet.clip import Clip
 
 MOST_STRENGTH = 4.0
-_TOGETHER = 8
+_FEWEST, _MOST = 4, 16
 """Descriptions that go through the network together; more are shared among threads."""
 
 
@@ -174,7 +174,8 @@ class VoiceHypernet:
         if not texts and (many or audio_features is None):
             raise VoiceError("a voice needs a description or a clip: give at least one of them")
         heard = given(audio_features, self.network.config.clip)
-        parts = [texts[at : at + _TOGETHER] for at in range(0, len(texts), _TOGETHER)] or [[]]
+        size = min(max(_FEWEST, -(-len(texts) // usable_cores())), _MOST)
+        parts = [texts[at : at + size] for at in range(0, len(texts), size)] or [[]]
         if len(parts) == 1:
             voices = self._some(parts[0], heard, strength)
         else:
