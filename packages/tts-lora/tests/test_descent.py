@@ -90,6 +90,7 @@ def test_what_is_not_finite_stops_and_keeps_the_last_good_state(
     with pytest.raises(NotFiniteError, match=rf"the {where}.* nan at step 3, in the batch") as info:
         trained(config, model=Breaking(where))
     assert "step-000002: lower learning_rate (0.003) and run again" in str(info.value)
+    assert isinstance(info.value, RuntimeError)  # a command says what it says, and no more
     ids = {clip.id for clip in EncodedSet(data).clips}
     assert info.value.step == 3
     assert set(info.value.clips) <= ids

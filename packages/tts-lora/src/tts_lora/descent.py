@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 _SEED_LIMIT = 2**32
 
 
-class NotFiniteError(FloatingPointError):
-    """A loss or gradient that is NaN or infinite; ``clips`` are those of the pass at fault."""
+class NotFiniteError(FloatingPointError, RuntimeError):
+    """A loss or gradient that is NaN or infinite; ``clips`` are those of the pass at fault.
+
+    As a RuntimeError it is one line on a command line: nothing is wrong with the program.
+    """
 
     def __init__(self, message: str, *, step: int, clips: Sequence[str]) -> None:
         self.step, self.clips = step, tuple(clips)
