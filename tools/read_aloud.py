@@ -20,9 +20,10 @@
 
     uv run tools/read_aloud.py --out runs/aloud --references corpora/teacher/manifest.jsonl
 
-Pitch, pace and likeness of each minute, and by how much each changes from the first minute to the
-last along the straight line through all of them. Without ``--references`` the first minute is what
-the others are compared with.
+Pitch, rate and likeness of each minute, and by how much each changes from the first minute to the
+last along the straight line through all of them. Words per second depend on the words, so ``pace``
+is the length that the same sentences are planned to have alone over the length that they have here.
+Without ``--references`` the first minute is what the others are compared with.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from voice_data.score import Row, score
 from voice_data.storage import write_text
 
 DATA = Path(__file__).parent / "data"
-MEASURES = ("f0_median", "words_per_second", "similarity")
+MEASURES = ("f0_median", "words_per_second", "pace", "similarity")
 
 
 class Minute(NamedTuple):
@@ -129,7 +130,11 @@ def read_aloud(
         for index, minute in enumerate(read)
     ]
     report = score(rows, metrics=["f0", "rate", "similarity"], threads=threads)
-    flat = [row.to_dict() for row in report.rows]
+    alone = [tts.planned_duration(minute.text, voice=voice) for minute in read]
+    flat = [
+        row.to_dict() | {"pace": planned / minute.audio.duration}
+        for row, planned, minute in zip(report.rows, alone, read, strict=True)
+    ]
     skip = 0 if references else 1  # the first minute is like itself
     found = {name: [row[name] for row in flat] for name in MEASURES}
     result = {
