@@ -24,12 +24,7 @@ from jepa_tts.postfilter import sharpen
 from jepa_tts.vocoder import Vocoder
 from jepa_tts.vocoder_config import VocoderConfig
 from jepa_tts.vocos_import import is_vocos_folder, load_vocos
-from voice_data.artefact import (
-    ArtefactError,
-    Provenance,
-    load_artefact,
-    save_artefact,
-)
+from voice_data.artefact import ArtefactError, Provenance, load_artefact, save_artefact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -66,13 +61,11 @@ def package_checkpoint(
 ) -> str:
     """Write ``out`` from two training folders; returns the SHA-256 of the model's weights.
 
-    ``vocoder_folder`` may also be a Vocos directory. The sample rate and mel
-    settings of ``provenance`` must be the model's own. ``postfilter`` is the gain of
-    :func:`jepa_tts.postfilter.sharpen`, 0 for none.
+    ``vocoder_folder`` may also be a Vocos directory. The sample rate and mel settings of
+    ``provenance`` must be the model's own. ``postfilter`` is the gain of ``sharpen``, 0 for none.
 
     Raises:
-        ValueError: if the vocoder does not read the model's mels, a weight is out of range, or the
-            vocoder has nothing to filter.
+        ValueError: if vocoder and mels do not fit, or a weight is out of range.
         OSError: if ``out`` cannot be written.
     """
     vocoder = open_vocoder(Path(vocoder_folder))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from jepa_tts.config import STRIDE
+from jepa_tts.drift import free_run
 from jepa_tts.losses import masked_mean, spectral_loss
 from jepa_tts.stages.predict import Predict
 from jepa_tts.stages.stage import Loss
@@ -64,7 +65,7 @@ class Decode(Predict):
         kinds = {
             "real": data.latents,
             "forced": self.network.predict(plan, data.latents).latents,
-            "free": self._free_run(plan, data.latents.shape[1]),
+            "free": free_run(self.network, plan, data.latents.shape[1]),
         }
         return {
             f"l1_{name}": float(
