@@ -62,10 +62,10 @@ class Tasks:
         """
         self._corpus, self._phrases, self._shares, self._seed = corpus, phrases, shares, seed
         self._frames = frames
-        lengths = corpus.data.lengths
+        lengths, splits = corpus.data.lengths, corpus.data.splits
         self._voices = []
         for speaker in speakers:
-            said = [i for i in speaker.clips if corpus.data.splits[i] == split]
+            said = [i for i in speaker.clips if splits[i] == split]
             said = [i for i in said if lengths[i] <= frames]
             if said:
                 self._voices.append((speaker, np.asarray(sorted(said, key=lengths.__getitem__))))

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,22 +155,22 @@ class EncodedSet:
         """What the index says of each clip."""
         return self.index.clips
 
-    @property
+    @cached_property
     def lengths(self) -> list[int]:
         """Steps of the network, per clip."""
         return [clip.length for clip in self.clips]
 
-    @property
+    @cached_property
     def texts(self) -> list[str]:
         """What is said, per clip."""
         return [clip.text for clip in self.clips]
 
-    @property
+    @cached_property
     def speakers(self) -> list[str]:
         """Who says it, per clip."""
         return [clip.speaker for clip in self.clips]
 
-    @property
+    @cached_property
     def splits(self) -> list[str]:
         """``train`` or ``validation``, per clip."""
         return [clip.split for clip in self.clips]
