@@ -49,8 +49,8 @@ class PlainWords:
 def plain_sentences(tags: Mapping[str, str], languages: Sequence[str] = ("en", "ko")) -> list[str]:
     """Sentences that name as many of the tags as can be: :data:`EACH` of every language.
 
-    >>> plain_sentences({"gender": "male", "rate": "slow"}, ["en"])[0]  # doctest: +SKIP
-    'A man who talks slowly.'
+    >>> plain_sentences({"gender": "male", "rate": "slow"}, ["en"])[0]
+    'The male voice sounds slow.'
     """
     from voice_data.describe import Tags, sentences
 
