@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from jepa_tts.audio_encoder import PITCH_DIMENSIONS
-from jepa_tts.checkpoint import save_model
+from jepa_tts.checkpoint import load_model, save_model
 from jepa_tts.config import STRIDE
+from jepa_tts.model import JepaModel
 from jepa_tts.stages import autoencode, make_stage, vocode
 from jepa_tts.stages.autoencode import Autoencode
 from jepa_tts.stages.predict import Predict
@@ -265,3 +266,42 @@ def test_judges_and_vocoder_pull_apart() -> None:
         torch.testing.assert_close(got[name], parameter.grad, msg=name)
     assert float(loss.total.detach()) == pytest.approx(sum(loss.parts.values()), rel=1e-4)
     assert loss.parts["judges"] == pytest.approx(float(alone.detach()), rel=1e-4)
+
+
+def test_a_language_is_learnt_beside_what_is_there(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    """The loss falls, a resumable state is kept, and the saved model is the base but for that."""
+    config = settings("predict", folders, language="xx", rank=2, learning_rate=0.01)
+    stage = make_stage(config)
+    before = {k: v.clone() for k, v in load_model(folders["start"]).state_dict().items()}
+    losses = study(stage, config, 40)
+    assert losses[-1] < 0.6 * losses[0]
+    stage.save(tmp_path)
+    for name, weight in load_model(tmp_path).state_dict().items():
+        change = weight - before[name]
+        if name.startswith(("audio_encoder", "mel_decoder", "voices", "predictor.norms")):
+            assert not change.any(), name
+        elif name == "predictor.latent_out.weight":
+            assert int(torch.linalg.matrix_rank(change, rtol=1e-4)) == config.rank
+        elif name == "text_encoder.embedding.weight":
+            assert change.any()
+
+
+def test_a_language_spells_with_its_own_phonemes(folders: dict[str, Path], tmp_path: Path) -> None:
+    """The head is new, the encoder under it is the base's."""
+    base = replace(load_model(folders["start"]).config, phonemes="xyz")
+    save_model(JepaModel(base), tmp_path)
+    config = settings("pronounce", folders, language="xx", start=str(tmp_path))
+    network = make_stage(config).network
+    assert isinstance(network, JepaModel)
+    assert set(network.config.phonemes) > set("aeh")
+    known = load_model(tmp_path).state_dict()
+    for name, weight in network.text_encoder.state_dict().items():
+        if not name.startswith("phoneme_head"):
+            torch.testing.assert_close(weight, known[f"text_encoder.{name}"])
+
+
+def test_a_language_needs_a_model_to_be_added_to(folders: dict[str, Path]) -> None:
+    with pytest.raises(ValueError, match="start must be the model that the language is added to"):
+        settings("predict", folders, language="xx", start="")

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from jepa_tts.compression import decompress
 from jepa_tts.config import SIZES, JepaConfig
+from jepa_tts.low_rank import merged
 from jepa_tts.model import JepaModel
 from jepa_tts.vocoder import Vocoder
 from jepa_tts.vocoder_config import VocoderConfig
@@ -35,12 +36,27 @@ UNNAMED = "virtual-"
 
 
 def start_model(config: TrainConfig, corpus: Corpus, phonemes: str = "") -> JepaModel:
-    """The model that a stage continues (``config.start``), or a new one of ``config.size``."""
+    """The model that a stage continues (``config.start``), or a new one of ``config.size``.
+
+    A language that is added spells with its own ``phonemes``.
+    """
     torch.manual_seed(config.seed)
     if config.start:
-        return load_model(Path(config.start))
+        model = load_model(Path(config.start))
+        return spelling(model, phonemes) if config.language and phonemes else model
     size = replace(SIZES[config.size], phonemes=phonemes, speakers=named_voices(corpus))
     return JepaModel(size)
+
+
+def spelling(model: JepaModel, phonemes: str) -> JepaModel:
+    """A copy of the model with a new head for ``phonemes``, or itself if these are its own."""
+    if model.config.phonemes == phonemes:
+        return model
+    copy = JepaModel(replace(model.config, phonemes=phonemes))
+    head = "text_encoder.phoneme_head."
+    known = {k: v for k, v in model.state_dict().items() if not k.startswith(head)}
+    copy.load_state_dict(copy.state_dict() | known)
+    return copy
 
 
 def named_voices(corpus: Corpus) -> tuple[str, ...]:
@@ -67,7 +83,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 def save_model(model: JepaModel | Vocoder, folder: Path, kind: str = "jepa-tts") -> None:
     """Write ``config.json`` and ``model.safetensors`` of a model in training."""
-    save_tensors(folder / "model.safetensors", dict(model.state_dict()))
+    save_tensors(folder / "model.safetensors", merged(model))
     described = {"kind": kind, "config": model.config.to_dict()}
     partial = folder / "config.json.part"
     partial.write_text(json.dumps(described, indent=2, ensure_ascii=False), "utf-8")

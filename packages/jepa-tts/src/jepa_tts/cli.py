@@ -12,6 +12,7 @@ import click
 
 from jepa_tts import __version__
 from jepa_tts.console import check_ending, read_text
+from jepa_tts.packing import pack, pack_language
 from voice_data.console import configured, job, load, with_json
 from voice_data.storage import write_text
 
@@ -224,30 +225,6 @@ def train(
 
 
 @main.command()
-@click.option("--model", type=FOLDER, required=True, help="Training folder of the model.")
-@click.option("--vocoder", type=FOLDER, required=True, help="Training folder or Vocos directory.")
-@click.option("--out", type=NEW, required=True)
-@click.option("--card", type=FILE, required=True, help="Model card, Markdown.")
-@click.option("--vocoder-card", type=FILE, help="[default: the same card]")
-@click.option("--manifest", type=FILE, help="Manifest of the training data, for its hash.")
-@click.option("--licence", required=True)
-@click.option("--consent", default="")
-@click.option("--command", default="", help="The command that trained it.")
-@click.option("--bits", type=click.Choice(["8", "16"]), default="8", show_default=True)
-@click.option("--vocoder-bits", type=click.Choice(["8", "16"]), default="8", show_default=True)
-@click.option("--postfilter", type=click.FloatRange(0.0, 2.0), default=0.0, show_default=True,
-              help="Sharpen the vocoder's envelopes by this gain; 0.4 suits most.")  # fmt: skip
-@job
-def pack(model: Path, vocoder: Path, out: Path, **options: Any) -> None:
-    """Make the folder that ships from two training folders."""
-    from jepa_tts.pack import pack_with_record
-
-    digest = pack_with_record(model, vocoder, out, **options)
-    size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
-    click.echo(f"{out}: {size / 2**20:.1f} MiB, weights {digest[:16]}")
-
-
-@main.command()
 @click.argument("cache", type=FOLDER)
 @click.option("--model", type=FOLDER, help="Training folder or packed.  [default: the shipped one]")
 @click.option("--seconds", type=click.IntRange(2, 120), default=12, show_default=True)
@@ -297,3 +274,7 @@ def benchmark(
     if plot:
         write_text(plot, drawn(figures))
     click.echo(json.dumps(asdict(figures)) if as_json else module.table(figures))
+
+
+main.add_command(pack)
+main.add_command(pack_language)

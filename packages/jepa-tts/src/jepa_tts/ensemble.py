@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jepa_tts.languages import script_of
 from jepa_tts.noise import Noise
 from jepa_tts.request import LONGEST_REQUEST, Reply, Request, checked
 from jepa_tts.rows import Rows
@@ -75,16 +76,21 @@ class Ensemble:
 
         A request that cannot be spoken is told so and disturbs no other. Before every frame
         ``cancelled`` is asked of each request whether it has been given up; then its seat is free.
-        A reader that leaves early waits for no more than what the workers are at.
+        A reader that leaves early waits for no more than what the workers are at. Requests in one
+        script are spoken together, in the language of that script, one language after the other.
         """
+        by_script: dict[str, dict[int, Request]] = {}
+        for index, request in enumerate(requests):
+            by_script.setdefault(script_of(request.text), {})[index] = request
         with ThreadPoolExecutor(self.workers) as pool, _leaving(pool):
-            session = _Session(self.narrator, self.seats, requests, pool)
-            yield from session.refused()
-            while not session.over():
-                yield from session.dropped(cancelled)
-                session.seat()
-                session.advance()
-                yield from session.sounded()
+            for group in by_script.values():
+                session = _Session(self.narrator, self.seats, group, pool)
+                yield from session.refused()
+                while not session.over():
+                    yield from session.dropped(cancelled)
+                    session.seat()
+                    session.advance()
+                    yield from session.sounded()
 
 
 @contextmanager
@@ -97,20 +103,21 @@ def _leaving(pool: ThreadPoolExecutor) -> Iterator[None]:
 
 
 class _Session:
-    """One call of :meth:`Ensemble.speak`."""
+    """One call of :meth:`Ensemble.speak`, for requests in one script by their indices."""
 
     def __init__(
         self,
         narrator: Narrator,
         seats: int,
-        requests: Sequence[Request],
+        requests: Mapping[int, Request],
         pool: ThreadPoolExecutor,
     ) -> None:
         self.narrator, self.requests, self.pool = narrator, requests, pool
         self.jobs: dict[int, list[_Job]] = {}
         self.errors: dict[int, Exception] = {}
         self.sounds: dict[int, Future[Audio]] = {}
-        for index, request in enumerate(requests):
+        self.reader = narrator
+        for index, request in requests.items():
             self._admit(index, request)
         self.waiting = deque(job for jobs in self.jobs.values() for job in jobs)
         self.seated: list[_Job | None] = [None] * min(seats, len(self.waiting))
@@ -184,6 +191,7 @@ class _Session:
     def _admit(self, index: int, request: Request) -> None:
         try:
             script = checked(request, self.narrator.config.width)
+            self.reader = self.narrator.fluent(request.text)
         except ValueError as error:
             self.errors[index] = error
         else:
@@ -195,7 +203,7 @@ class _Session:
             if job.score is None:
                 asked = self.requests[job.index]
                 options = job.line, asked.voice, asked.speed
-                job.score = self.pool.submit(self.narrator.score, *options)
+                job.score = self.pool.submit(self.reader.score, *options)
 
     @property
     def _rows(self) -> Rows:
@@ -211,7 +219,7 @@ class _Session:
                 together = [job.score for job in islice(self.waiting, len(self.seated))]
                 sizes = [_rounded(s.result()) for s in together if s and s.exception() is None]
                 needs = [max(size) for size in zip(*sizes, strict=True)]
-                self.rows = self.narrator.rows((len(self.seated), needs[0], needs[1]))
+                self.rows = self.reader.rows((len(self.seated), needs[0], needs[1]))
             elif self.rows.frames < needs[0] or self.rows.letters < needs[1]:
                 frames, letters = max(self.rows.frames, needs[0]), max(self.rows.letters, needs[1])
                 shape = len(self.seated), frames, letters

@@ -16,6 +16,7 @@ from jepa_tts.ahead import ahead
 from jepa_tts.alphabet import to_bytes
 from jepa_tts.config import CROSS_EVERY, STRIDE
 from jepa_tts.int8 import linear
+from jepa_tts.languages import script_of
 from jepa_tts.machine import cores
 from jepa_tts.noise import Noise
 from jepa_tts.onnx_graph import run
@@ -64,10 +65,25 @@ class Narrator:
         self.precision: Precision = precision
         self.threads = threads or cores()
         self.halo = halo(weights.model, weights.vocoder)
+        self._others: dict[str, Narrator] = {}
+
+    def fluent(self, text: str) -> Narrator:
+        """Who reads this text: itself, or what it is in the language of the text's script.
+
+        Raises:
+            ArtefactError: if that language is damaged, or for another checkpoint.
+        """
+        script = script_of(text)
+        if script not in self.weights.languages:
+            return self
+        if script not in self._others:
+            weights, options = self.weights.speaking(script), {"precision": self.precision}
+            self._others[script] = Narrator(weights, threads=self.threads, **options)
+        return self._others[script]
 
     def planned(self, text: str, voice: np.ndarray, speed: float = 1.0) -> int:
         """Latent frames that one sentence is planned to last in the ``voice`` [D]."""
-        return planned_frames(self._timed(self._read(text, voice)[0], speed))
+        return planned_frames(self._timed(self.fluent(text)._read(text, voice)[0], speed))
 
     def score(self, text: str, voice: np.ndarray, speed: float = 1.0) -> Score:
         """What one sentence, spoken in the ``voice`` [D], gives the step."""
@@ -121,7 +137,8 @@ class Narrator:
         self, script: Iterable[str], voice: np.ndarray, speed: float
     ) -> Iterator[np.ndarray]:
         for sentence in script:
-            yield from self.latents(self.score(sentence, voice, speed))
+            reader = self.fluent(sentence)
+            yield from reader.latents(reader.score(sentence, voice, speed))
             yield END
 
     def sound(self, latents: np.ndarray, noise: Noise) -> np.ndarray:

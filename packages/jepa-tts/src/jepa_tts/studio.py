@@ -5,7 +5,7 @@ Letters: S samples, T latent frames, Z latent dimensions, D width.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from jepa_tts import engine
+from jepa_tts.languages import read_language, script_of, scripts_in, speaking
 from jepa_tts.pack import load_package
 from jepa_tts.prompt import as_clip, encode, hear
 from jepa_tts.text import collate_text
@@ -38,17 +39,50 @@ class Studio:
 
     def __init__(self, model: JepaModel, vocoder: Vocoder) -> None:
         self.model, self.vocoder = model, vocoder
+        self._languages: Mapping[str, Path] = {}
+        self._sha256 = ""
+        self._others: dict[str, JepaModel] = {}
 
     @classmethod
     def open(cls, folder: Path, vocoder: Path | None = None) -> Studio:
         """The networks in a folder, verified; see :func:`jepa_tts.pack.load_package`."""
         package = load_package(folder, vocoder)
-        return cls(package.model, package.vocoder)
+        studio = cls(package.model, package.vocoder)
+        studio.learn(folder, package.weights_sha256)
+        return studio
+
+    def learn(self, folder: Path, weights_sha256: str) -> None:
+        """Know the languages in a checkpoint's folder.
+
+        Raises:
+            ArtefactError: if one of them is not a language.
+        """
+        self._languages, self._sha256 = scripts_in(folder), weights_sha256
+
+    def fluent(self, text: str) -> JepaModel:
+        """The model that reads this text: its own, or a copy in the language of its script.
+
+        Raises:
+            ArtefactError: if that language is damaged, or for another checkpoint.
+            ValueError: if layers of the model have been wrapped.
+        """
+        script = script_of(text)
+        if script not in self._languages:
+            return self.model
+        if script not in self._others:
+            language = read_language(self._languages[script], self._sha256)
+            self._others[script] = speaking(self.model, language)
+        return self._others[script].to(self.device)
 
     @property
     def device(self) -> torch.device:
         """Where the model runs."""
         return self.model.predictor.start.device
+
+    def to(self, device: str | torch.device) -> None:
+        """Move both networks; copies in other languages follow when they speak."""
+        self.model.to(device)
+        self.vocoder.to(device)
 
     @torch.no_grad()
     def add(self, changes: Iterable[Change]) -> None:
@@ -64,6 +98,7 @@ class Studio:
         for layer, change in changes:
             weight = weights[f"{layer}.weight"]
             weight.add_(torch.from_numpy(change).to(weight))
+        self._others.clear()
 
     def spoken(
         self, sentences: Sequence[str], voice: np.ndarray, speed: float, seed: int
@@ -73,15 +108,16 @@ class Studio:
         generator = torch.Generator().manual_seed(seed)
         for sentence in sentences:
             with torch.inference_mode():
-                plan = self.model.plan(self._ids(sentence), vector, speed)
-                latents = engine.generate(self.model, plan)
+                model = self.fluent(sentence)
+                plan = model.plan(self._ids(sentence), vector, speed)
+                latents = engine.generate(model, plan)
             yield self._sound(latents, generator)
 
     @torch.inference_mode()
     def planned(self, sentence: str, voice: np.ndarray) -> int:
         """Latent frames that one sentence is planned to last in the ``voice`` [D]."""
         vector = torch.from_numpy(voice)[None].to(self.device)
-        return int(self.model.plan(self._ids(sentence), vector).lengths[0])
+        return int(self.fluent(sentence).plan(self._ids(sentence), vector).lengths[0])
 
     def hear(self, clip: Clip) -> np.ndarray:
         """The vector [D] of the voice in a clip."""
@@ -106,14 +142,15 @@ class Studio:
         clip, words = as_clip(audio), normalize(text, language)
         vector = torch.from_numpy(self.hear(clip) if voice is None else voice)[None]
         history = encode(self.model, clip)
-        plan = self.model.plan(self._ids(words), vector.to(self.device))
+        model = self.fluent(words)
+        plan = model.plan(self._ids(words), vector.to(self.device))
         frames = history.shape[1]
         total = plan.durations.sum(1, keepdim=True)
         if not bool(total > 0):
             raise TextError(f"the model gives {words!r} no duration: check text and language")
         lengths = torch.tensor([frames], device=self.device)
         plan = plan._replace(durations=plan.durations * (frames / total), lengths=lengths)
-        latents = self.model.predict(plan, history).latents
+        latents = model.predict(plan, history).latents
         return self._cut(self._sound(latents, torch.Generator().manual_seed(seed)), clip)
 
     def _ids(self, text: str) -> Tensor:

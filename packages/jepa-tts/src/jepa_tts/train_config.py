@@ -22,7 +22,10 @@ class TrainConfig:
     ``regulariser`` keeps the embeddings of ``autoencode`` spread out, with the weight ``kl`` or
     ``sigreg``. ``collapse_guard`` stops a run of ``autoencode`` or ``predict`` whose embeddings,
     after ``warm_up`` steps, have an effective rank under ``least_rank`` of their dimensions or a
-    median variance under ``least_variance``. ``threads`` 0 leaves torch's own number.
+    median variance under ``least_variance``. ``language`` (such as ``hi``) is added to the model of
+    ``start``, which stays as it is: ``pronounce`` and ``predict`` then train a text encoder and
+    durations of the language's own, and additions of ``rank`` to the predictor. ``threads`` 0
+    leaves torch's own number.
     """
 
     stage: StageName
@@ -47,6 +50,8 @@ class TrainConfig:
     history_drop: float = 0.2
     feedback: float = 0.0
     freeze_text: bool = False
+    language: str = ""
+    rank: int = 32
     adversarial: bool = False
     collapse_guard: bool = False
     least_rank: float = 0.25
@@ -68,7 +73,17 @@ class TrainConfig:
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 self._refuse(name, f"one of {', '.join(allowed)}")
-        for name in ("steps", "batch", "log_every", "save_every", "validate_every", "media_every"):
+        if self.language and not self.start:
+            self._refuse("start", "the model that the language is added to")
+        for name in (
+            "steps",
+            "batch",
+            "rank",
+            "log_every",
+            "save_every",
+            "validate_every",
+            "media_every",
+        ):
             if getattr(self, name) < 1:
                 self._refuse(name, "at least 1")
         for name in ("warm_up", "weight_decay", "kl", "sigreg", "spectral", "history_noise",

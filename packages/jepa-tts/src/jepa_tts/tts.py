@@ -74,8 +74,10 @@ class JepaTTS:
         from jepa_tts.pack import load_package
 
         package = load_package(*folders)
-        facts = {"weights_sha256": package.weights_sha256, "provenance": package.provenance}
-        return cls(package.model, package.vocoder, **facts)
+        tts = cls(package.model, package.vocoder, provenance=package.provenance)
+        tts._weights_sha256 = package.weights_sha256
+        tts._performers.studio.learn(folders[0], package.weights_sha256)
+        return tts
 
     @classmethod
     def _narrated(cls, narrator: Narrator, folders: tuple[Path, Path | None]) -> JepaTTS:
@@ -145,8 +147,7 @@ class JepaTTS:
     def to(self, device: str | torch.device) -> JepaTTS:
         """Move model and vocoder; returns the same object."""
         if str(device) != str(self.device):
-            self.model.to(device)
-            self.vocoder.to(device)
+            self._performers.retire_narrator().to(device)
         return self
 
     @property

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from jepa_tts.config import JepaConfig
+from jepa_tts.languages import read_language, scripts_in
 from jepa_tts.vocoder_config import VocoderConfig
 from voice_data.artefact import ArtefactError, load_artefact
 
@@ -35,6 +36,17 @@ class Weights:
     sounds: Mapping[str, np.ndarray]
     weights_sha256: str
     provenance: Provenance
+    languages: Mapping[str, Path] = field(default_factory=dict)
+    """Folders of the languages beside its own, by script."""
+
+    def speaking(self, script: str) -> Weights:
+        """The same in the language of a script.
+
+        Raises:
+            ArtefactError: if the language is damaged, or for another checkpoint.
+        """
+        language = read_language(self.languages[script], self.weights_sha256)
+        return replace(self, tensors=language.spoken_by(self.tensors), languages={})
 
     def plus(self, changes: Iterable[Change]) -> Weights:
         """The same with something added to the weights of some layers.
@@ -75,7 +87,8 @@ def read_weights(folder: Path, vocoder: Path | None = None) -> Weights:
     """The checkpoint in ``folder``; ``vocoder`` takes the place of the vocoder inside it.
 
     Raises:
-        ArtefactError: if a file is missing, damaged or changed, or a key unknown, by name.
+        ArtefactError: if a file is missing, damaged or changed, or a key unknown, by name;
+            languages are verified when they are first spoken.
         ValueError: if the vocoder does not read the model's mels.
     """
     artefact = load_artefact(folder, kind=MODEL_KIND, framework="numpy")
@@ -91,6 +104,7 @@ def read_weights(folder: Path, vocoder: Path | None = None) -> Weights:
         sounds=widened(sound.tensors),
         weights_sha256=artefact.weights_sha256,
         provenance=artefact.provenance,
+        languages=scripts_in(folder),
     )
 
 

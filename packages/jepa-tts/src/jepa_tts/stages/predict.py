@@ -24,6 +24,7 @@ from jepa_tts.losses import (
     pronunciation_loss,
     stop_loss,
 )
+from jepa_tts.low_rank import attach
 from jepa_tts.model import Plan
 from jepa_tts.stages.stage import Loss, Media
 from jepa_tts.text import HALVES
@@ -48,6 +49,7 @@ class Predict:
         self.config = config
         self.corpus = Corpus(Path(config.cache))
         self.network = start_model(config, self.corpus)
+        self.additions = attach(self.network.predictor, config.rank) if config.language else []
         self.rows = [i for i in self.corpus.part("train") if self._usable(i)]
         self.held_out = [i for i in self.corpus.part("validation") if self._usable(i)][:96]
         self.by_speaker: dict[str, list[int]] = {}
@@ -62,9 +64,12 @@ class Predict:
         return 12 <= self.corpus.rows[index].latent_frames <= 320
 
     def trained(self) -> list[nn.Parameter]:
-        """All but the audio encoder and the mel decoder."""
+        """All but the audio encoder and the mel decoder; for a language, what is its own."""
         net = self.network
         parts = [net.durations, net.predictor, net.voices]
+        if self.config.language:
+            own = (net.durations, net.text_encoder)
+            return [*self.additions, *(p for part in own for p in part.parameters())]
         if not self.config.freeze_text:
             parts.append(net.text_encoder)
         return [p for part in parts for p in part.parameters()]

@@ -62,7 +62,7 @@ class Pronounce:
             rows.append(
                 Spelling(" ".join(p.text for p in picks), " ".join(p.phonemes for p in picks))
             )
-        sizes = [len(r.text) for r in rows]
+        sizes = [len(r.text.encode()) for r in rows]
         order = buckets(sizes, range(len(rows)), self.config.batch, seed, epoch)
         return [[rows[i] for i in batch] for batch in order]
 
