@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from voice_hypernet.memory import PAGE, Block, rounded, together
+from voice_hypernet.memory import PAGE, Block, empty_together, rounded, together
 
 
 def test_arrays_of_a_block_do_not_meet() -> None:
@@ -37,3 +37,14 @@ def test_arrays_are_moved_together() -> None:
     for array, found in zip(arrays, moved, strict=True):
         np.testing.assert_array_equal(found, array.astype(np.float32))
     assert moved[1].ctypes.data - moved[0].ctypes.data == 64
+
+
+def test_many_numbers_share_a_block_and_few_do_not() -> None:
+    shapes = [(3, 5), (2, PAGE // 8), (7,)]
+    for some, one in ((shapes, True), (shapes[::2], False)):
+        found = empty_together(some)
+        for number, (array, shape) in enumerate(zip(found, some, strict=True)):
+            assert (array.shape, array.dtype) == (shape, np.float32)
+            array[...] = number
+        assert [np.unique(array).tolist() for array in found] == [[n] for n in range(len(found))]
+        assert (found[0].base is found[-1].base is not None) == one

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from voice_hypernet.threads import single_threaded_blas, usable_cores
+from voice_hypernet import threads
+from voice_hypernet.threads import shares, single_threaded_blas, usable_cores
 
 
 def blas_threads() -> set[int]:
@@ -42,6 +43,25 @@ def test_many_threads_leave_blas_as_it_was() -> None:
         list(pool.map(use, range(16)))
     assert seen == [{1}] * 16
     assert blas_threads() == before
+
+
+def test_who_has_it_may_ask_again() -> None:
+    with ThreadpoolController().limit(limits=2, user_api="blas"):
+        with single_threaded_blas():
+            with single_threaded_blas():
+                assert blas_threads() == {1}
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}
+
+
+@pytest.mark.parametrize("cores", [1, 2, 64])
+@pytest.mark.parametrize("rows", [0, 1, 4, 5, 7, 64, 1_000])
+def test_every_row_is_in_one_share(rows: int, cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "usable_cores", lambda: cores)
+    found = shares(rows)
+    assert [row for part in found for row in range(rows)[part]] == list(range(rows))
+    assert len(found) == 1 if rows < 5 else len(found) >= min(cores, rows // 4)
+    assert len(found) <= max(1, rows)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")

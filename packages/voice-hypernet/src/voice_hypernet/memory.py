@@ -57,6 +57,15 @@ def rounded(size: int) -> int:
     return -(-size // _APART) * _APART
 
 
+def empty_together(shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+    """New arrays with anything in them: in one block, if they fill a large page."""
+    size = sum(rounded(math.prod(shape)) for shape in shapes)
+    if 4 * size < PAGE:
+        return [np.empty(shape, np.float32) for shape in shapes]
+    block = Block(size)
+    return [block.cut(*shape) for shape in shapes]
+
+
 def together(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The same arrays, in single precision and in one block."""
     block = Block(sum(rounded(array.size) for array in arrays))

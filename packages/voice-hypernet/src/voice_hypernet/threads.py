@@ -6,14 +6,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-_one_at_a_time = Lock()
+_one_at_a_time = RLock()
 """The number of BLAS's threads is the process's: who sets it is alone until it is set back."""
+_FEWEST, _MOST = 4, 8
+"""Rows that a thread takes at once."""
 
 
 @contextmanager
@@ -24,6 +26,16 @@ def single_threaded_blas() -> Iterator[None]:
     """
     with _one_at_a_time, _blas().limit(limits=1, user_api="blas"):
         yield
+
+
+def shares(rows: int) -> list[slice]:
+    """Rows in parts for threads to take, one part if they are few.
+
+    >>> shares(3)
+    [slice(0, 3, None)]
+    """
+    size = min(max(_FEWEST, -(-rows // usable_cores())), _MOST)
+    return [slice(at, min(at + size, rows)) for at in range(0, max(1, rows), size)]
 
 
 def usable_cores() -> int:

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from voice_hypernet.config import HypernetConfig
-from voice_hypernet.memory import Block, rounded, together
+from voice_hypernet.memory import Block, empty_together, rounded, together
 from voice_hypernet.targets import Group
+from voice_hypernet.threads import shares, single_threaded_blas, usable_cores
 
 EPSILON = 1e-5
 _ROWS = 768
@@ -87,14 +90,24 @@ class Trunk:
     def __call__(self, condition: np.ndarray) -> dict[str, Factors]:
         """[B, C] -> the factors of every group."""
         seen = condition @ self._into + self._into_bias
-        made = {group.kind: self._empty(group, len(seen)) for group in self.groups}
+        made = self._empty(len(seen))
+        fill = partial(self._fill_some, made, seen)
+        parts = shares(len(seen))
+        if len(parts) == 1:
+            fill(parts[0])
+        else:
+            with single_threaded_blas(), ThreadPoolExecutor(usable_cores()) as pool:
+                list(pool.map(fill, parts))
+        return {kind: Factors(f.a, f.b.swapaxes(2, 3)) for kind, f in made.items()}
+
+    def _fill_some(self, made: Mapping[str, Factors], seen: np.ndarray, some: slice) -> None:
+        """Write the factors of some conditions [B, D]; other threads write those of others."""
         block = self._block()
         with np.errstate(over="ignore"):  # x / (1 + infinity) is the zero that it should be
-            for at in range(0, len(seen), _ROUNDS * self._at_once):
-                rows = slice(at, at + _ROUNDS * self._at_once)
+            for at in range(some.start, some.stop, _ROUNDS * self._at_once):
+                rows = slice(at, min(at + _ROUNDS * self._at_once, some.stop))
                 self._fill(made, rows, self._through(seen[rows], block))
         self._free.append(block)
-        return {kind: Factors(f.a, f.b.swapaxes(2, 3)) for kind, f in made.items()}
 
     def _block(self) -> Block:
         """One that no other thread is using, large enough for :meth:`_space`."""
@@ -116,13 +129,15 @@ class Trunk:
             block.cut(rows, self.config.width), *(block.cut(some, size) for size in sizes)
         )
 
-    def _empty(self, group: Group, rows: int) -> Factors:
-        """Room for the factors, ``b`` transposed: so it is made."""
-        some = (rows, len(group.names), self.config.lora.rank)
-        return Factors(
-            np.empty((*some, group.inputs), np.float32),
-            np.empty((*some, group.outputs), np.float32),
-        )
+    def _empty(self, rows: int) -> dict[str, Factors]:
+        """Room for the factors of every group, ``b`` transposed: so it is made."""
+        shapes = [
+            (rows, len(group.names), self.config.lora.rank, size)
+            for group in self.groups
+            for size in (group.inputs, group.outputs)
+        ]
+        room = iter(empty_together(shapes))
+        return {group.kind: Factors(next(room), next(room)) for group in self.groups}
 
     def _fill(self, made: Mapping[str, Factors], rows: slice, x: np.ndarray) -> None:
         """Write the factors for what came through the trunk, [B, P, D], into some rows."""

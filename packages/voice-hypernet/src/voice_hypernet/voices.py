@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, overload
@@ -21,7 +21,7 @@ from voice_hypernet.config import VoiceConfig
 from voice_hypernet.descriptions import Description, DescriptionEncoder, consider, load_encoder
 from voice_hypernet.numpy_network import Generated, NumpyNetwork
 from voice_hypernet.plain_words import PlainWords
-from voice_hypernet.threads import single_threaded_blas, usable_cores
+from voice_hypernet.threads import shares, single_threaded_blas
 from voice_hypernet.trunk import Factors
 from voice_hypernet.voice import Origin, Voice, VoiceError
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from voice_hypernet.clip import Clip
 
 MOST_STRENGTH = 4.0
-_FEWEST, _MOST = 4, 16
-"""Descriptions that go through the network together; more are shared among threads."""
 
 
 class VoiceHypernet:
@@ -174,15 +172,8 @@ class VoiceHypernet:
         if not texts and (many or audio_features is None):
             raise VoiceError("a voice needs a description or a clip: give at least one of them")
         heard = given(audio_features, self.network.config.clip)
-        size = min(max(_FEWEST, -(-len(texts) // usable_cores())), _MOST)
-        parts = [texts[at : at + size] for at in range(0, len(texts), size)] or [[]]
-        if len(parts) == 1:
-            voices = self._some(parts[0], heard, strength)
-        else:
-            _ = self.plain_words  # loaded once, before there are threads
-            with single_threaded_blas(), ThreadPoolExecutor(usable_cores()) as pool:
-                done = pool.map(lambda some: self._some(some, heard, strength), parts)
-                voices = [voice for some in done for voice in some]
+        with single_threaded_blas() if len(shares(len(texts))) > 1 else nullcontext():
+            voices = self._voices(texts, heard, strength)
         return voices if many else voices[0]
 
     def shared_voice(self) -> Voice:
@@ -237,8 +228,8 @@ class VoiceHypernet:
             warnings=tuple(dict.fromkeys(w for voice, _ in parts for w in voice.warnings)),
         )
 
-    def _some(self, texts: Sequence[str], heard: Given, strength: float) -> list[Voice]:
-        """The voices of a few texts, or that of the clip alone."""
+    def _voices(self, texts: Sequence[str], heard: Given, strength: float) -> list[Voice]:
+        """The voices of the texts, or that of the clip alone."""
         said, words = consider(self.encoder, texts, self.plain_words) if texts else ([], None)
         rows = max(1, len(said))
         sound = None if heard.features is None else np.repeat(heard.features[None], rows, axis=0)
