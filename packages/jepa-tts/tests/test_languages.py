@@ -78,6 +78,7 @@ def test_a_script_is_that_of_most_letters() -> None:
 
 def test_another_script_is_not_read_as_english() -> None:
     assert sentences("I have 2 cats. Έχω 2 γάτες.") == ["I have two cats.", "Έχω 2 γάτες."]
+    assert sentences("मेरे पास 2 बिल्लियाँ हैं।") == ["मेरे पास दो बिल्लियाँ हैं।"]
 
 
 def test_what_was_trained_is_what_speaks(bilingual: Path, run: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from jepa_tts.languages import OWN_SCRIPT, script_of
 from voice_data.text import TextError, is_english, normalize, split_sentences
 
+LANGUAGE_OF = {"DEVANAGARI": "hi"}
+"""How figures are read between letters of a script."""
 UNDETERMINED = "und"
-"""The language tag for text that is not English."""
 LONGEST_SENTENCE = 180
 """Characters spoken in one breath, about what training has shown; longer ones are cut."""
 
@@ -34,6 +35,7 @@ def sentences(text: str, language: str = "en") -> list[str]:
 
 def _written_in(sentence: str, language: str) -> str:
     """Another script is another language, whatever the text around it is in."""
-    if is_english(language) and script_of(sentence) != OWN_SCRIPT:
-        return UNDETERMINED
+    script = script_of(sentence)
+    if is_english(language) and script != OWN_SCRIPT:
+        return LANGUAGE_OF.get(script, UNDETERMINED)
     return language

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from voice_data import english
+from voice_data import english, hindi
 
 _ASCII = str.maketrans(
     {
@@ -45,7 +45,8 @@ def normalize(text: str, language: str = "en") -> str:
 
     Control and direction characters and emoji are dropped and white space is folded in every
     language. In English, typographic quotes and dashes become ASCII, and numbers, money, times,
-    units and titles become words; other languages are left as they are.
+    units and titles become words, in Hindi numbers, money and shares; other languages are left as
+    they are.
 
     >>> normalize("It\u2019s 3\\u00a0%\u2026")
     "It's three percent..."
@@ -58,6 +59,8 @@ def normalize(text: str, language: str = "en") -> str:
     cleaned = _cleaned(text, english_only=is_english(language))
     if is_english(language):
         cleaned = _folded(english.expand(cleaned))
+    elif is_hindi(language):
+        cleaned = _folded(hindi.expand(cleaned))
     if not any(character.isalnum() for character in cleaned):
         shown = text if len(text) <= 40 else f"{text[:40]}..."
         raise TextError(f"there is nothing to speak in {shown!r}: give at least one word")
@@ -66,7 +69,16 @@ def normalize(text: str, language: str = "en") -> str:
 
 def is_english(language: str) -> bool:
     """Whether a language tag such as ``en``, ``en-US`` or ``""`` (the default) means English."""
-    return language.lower().replace("_", "-").split("-")[0] in ("", "en", "eng", "english")
+    return _primary(language) in ("", "en", "eng", "english")
+
+
+def is_hindi(language: str) -> bool:
+    """Whether a language tag such as ``hi`` or ``hi-IN`` means Hindi."""
+    return _primary(language) in ("hi", "hin", "hindi")
+
+
+def _primary(language: str) -> str:
+    return language.lower().replace("_", "-").split("-")[0]
 
 
 def emoji_in(text: str) -> list[str]:
