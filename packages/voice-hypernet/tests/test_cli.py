@@ -112,6 +112,15 @@ def test_generate_says_what_is_odd_and_dry_runs_write_nothing(folder: Path, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_of_ten_thousand_words_as_many_are_shown_as_are_kept(folder: Path, tmp_path: Path) -> None:
+    done = run("generate", "--model", folder, "--text", "calm " * 10_000, "--out", tmp_path / "v",
+               "--json")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "only the first 96 of 10000 words are used" in done.stderr
+    shown = json.loads(done.stdout)["voices"][0]["description"]
+    assert shown == Voice.load(tmp_path / "v").description == "calm " * 400
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

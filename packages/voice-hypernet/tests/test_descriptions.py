@@ -147,6 +147,35 @@ def test_odd_descriptions_are_read_with_a_warning(text: str, message: str) -> No
     assert encoded.shape == (1, 2)
 
 
+@pytest.mark.parametrize("text", ["une voix de femme douce", "深い男性の声"])
+def test_of_other_languages_the_encoder_is_not_believed(text: str) -> None:
+    found = Understanding(tags={"gender": "male"}, confidence={"gender": 0.99})
+    (each,), _ = consider(Teller(found), [text])
+    assert each.tags == {}
+    assert each.warnings
+
+
+def test_what_is_guessed_is_called_a_guess() -> None:
+    found = Understanding(tags={"gender": "male"}, confidence={"gender": 0.6})
+    guessed, plain = consider(Teller(found), ["the window faces north", "a man"])[0]
+    assert guessed.tags == {"gender": "male"}
+    assert guessed.warnings == (
+        "no plain word for a voice was found: what is understood is a guess",
+    )
+    assert plain.warnings == ()
+
+
+def test_what_is_guessed_is_left_to_a_clip() -> None:
+    found = Understanding(
+        tags={"gender": "male", "rate": "fast", "range": "wide"},
+        confidence={"gender": 0.54, "rate": 0.54, "range": 0.95},
+    )
+    (each,), _ = consider(Teller(found), ["the same, but faster"], guessing=False)
+    assert each.tags == {"rate": "fast", "range": "wide"}
+    (alone,), _ = consider(Teller(found), ["the same, but faster"])
+    assert alone.tags == found.tags
+
+
 def test_plain_descriptions_raise_no_warning() -> None:
     texts = ["a deep, calm man", "차분하고 낮은 남자 목소리", "a young woman who speaks fast"]
     assert [each.warnings for each in consider(Teller(), texts)[0]] == [(), (), ()]

@@ -46,6 +46,14 @@ def test_a_contradiction_picks_the_likelier_and_warns() -> None:
     assert found.warnings == ("the description contradicts itself about pitch: high is taken",)
 
 
+def test_a_description_that_hardly_speaks_of_pitch_does_not_contradict_itself() -> None:
+    given = scores(pitch=CLASH)
+    given[0, place("pitch").start + CLASSES["pitch"].index("high")] = 5.0
+    given[0, place("pitch").start] = 7.5  # said with 0.81, contradictory with 0.81
+    (found,) = understood(given)
+    assert found.contradictions == ()
+
+
 def test_nothing_said_warns() -> None:
     (found,) = understood(scores())
     assert found.tags == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -216,6 +217,18 @@ def test_a_hub_id_without_the_hub_says_what_is_missing(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(ImportError, match="somebody/voices is no folder, and a hub id needs"):
         located("somebody/voices")
+
+
+def test_a_hub_that_cannot_help_is_told_of_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = types.ModuleType("huggingface_hub")
+
+    def missing(name: str) -> str:
+        raise OSError(f"404 for {name}")
+
+    monkeypatch.setattr(hub, "snapshot_download", missing, raising=False)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    with pytest.raises(ArtefactError, match=r"somebody/voices is no folder here, and no such"):
+        VoiceHypernet.from_pretrained("somebody/voices")
 
 
 def test_making_voices_loads_neither_torch_nor_librosa(folder: Path, tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ _A, _B = ".lora_A.weight", ".lora_B.weight"
 _KEYS = ("format", "kind", "base", "description", "provenance", "metrics", "files", "sha256")
 _MADE = "voice_hypernet"
 """Where ``metrics`` keep what only this package knows of a voice."""
-_LONGEST_DESCRIPTION = 2_000
+LONGEST_DESCRIPTION = 2_000
+"""Characters of a description that are kept in a folder."""
 
 
 def write_voice(folder: str | os.PathLike[str], voice: Voice, *, half: bool = False) -> str:
@@ -161,7 +162,7 @@ def _card(voice: Voice, hashes: Mapping[str, str]) -> dict[str, Any]:
         "format": FORMAT,
         "kind": KIND,
         "base": origin.base,
-        "description": voice.description[:_LONGEST_DESCRIPTION],
+        "description": voice.description[:LONGEST_DESCRIPTION],
         "provenance": asdict(terms),
         "metrics": {_MADE: made},
         "files": dict(hashes),

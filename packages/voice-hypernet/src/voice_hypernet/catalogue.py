@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from voice_data.artefact import ArtefactError
 from voice_hypernet.checkpoint import shipped
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -16,6 +17,7 @@ def located(folder: str | os.PathLike[str] | None = None) -> Path:
 
     Raises:
         ImportError: for a hub id without huggingface_hub.
+        ArtefactError: if the hub does not have it or cannot be reached.
     """
     if folder is None:
         return shipped()
@@ -30,5 +32,11 @@ def located(folder: str | os.PathLike[str] | None = None) -> Path:
                 f"{folder} is no folder, and a hub id needs huggingface_hub: pip install it, or "
                 "check the path"
             ) from error
-        return Path(snapshot_download(folder))
+        try:
+            return Path(snapshot_download(folder))
+        except (OSError, ValueError) as error:
+            raise ArtefactError(
+                f"{folder} is no folder here, and no such hypernetwork can be had from the hub "
+                f"({type(error).__name__}): check the path, the id and the connection"
+            ) from error
     return path

@@ -104,7 +104,7 @@ def hear(audio: Audio) -> Heard:
     spoken = levels > levels.max() - QUIET
     warnings = ()
     if float(levels[spoken].std()) < _STEADY:
-        warnings = ("the clip hardly changes: it may be a tone, not speech",)
+        warnings = ("the clip hardly changes: it may be a tone, noise or music, not speech",)
     elif _in_lines(samples) > _IN_LINES:
         warnings = ("the tones of the clip stand still: it may be music, not speech",)
     return Heard(features=statistics(mel[spoken]), warnings=warnings)

@@ -36,6 +36,8 @@ _SMALL_WORDS = (
 )
 _ELSEWHERE = frozenset(_SMALL_WORDS.split())
 """Words by which other languages in Latin letters are told."""
+_PLAIN = 0.8
+"""How sure the encoder is, at least, of what is more than a guess."""
 
 
 class DescriptionEncoder(Protocol):
@@ -152,12 +154,17 @@ class Description:
 
 
 def consider(
-    encoder: DescriptionEncoder, texts: Sequence[str], plain: PlainWords | None = None
+    encoder: DescriptionEncoder,
+    texts: Sequence[str],
+    plain: PlainWords | None = None,
+    *,
+    guessing: bool = True,
 ) -> tuple[list[Description], np.ndarray]:
     """What each text says and what is odd about it, and all of them encoded, [B, W].
 
     Of words that exclude each other one is taken, and said plainly in place of the text. With
-    ``plain`` words every text is heard together with what was understood of it.
+    ``plain`` words every text is heard together with what was understood of it. Without
+    ``guessing`` what the text only hints at is left to a clip.
 
     Raises:
         DescriptionError: if a text holds no word.
@@ -165,7 +172,7 @@ def consider(
     odd = [grams.oddities(text) for text in texts]
     encoded = encoder.encode(texts)
     found = encoder.understand(encoded) or [None] * len(texts)
-    made = [_considered(*each) for each in zip(texts, found, odd, strict=True)]
+    made = [_considered(*each, guessing) for each in zip(texts, found, odd, strict=True)]
     changed = [row for row, each in enumerate(made) if each.said != each.text]
     if changed:
         encoded[changed] = encoder.encode([made[row].said for row in changed])
@@ -176,25 +183,32 @@ def consider(
     return made, encoded
 
 
-def _considered(text: str, found: Understanding | None, warnings: tuple[str, ...]) -> Description:
+def _considered(
+    text: str, found: Understanding | None, warnings: tuple[str, ...], guessing: bool
+) -> Description:
     from voice_data.describe import parse
 
     parsed = parse(" ".join(text.split()[: grams.MOST_WORDS]))
     plain = {_name(name): value for name, value in parsed.tags.mentioned.items()}
-    tags = plain if found is None else dict(found.tags)
+    if found is None or _elsewhere(text) or grams.foreign_share(text) > grams.MOST_FOREIGN:
+        found = Understanding(tags=plain, confidence={})  # the encoder knows two languages
+    sure = {name for name, chance in found.confidence.items() if chance >= _PLAIN}
+    tags = {n: v for n, v in found.tags.items() if guessing or n in plain or n in sure}
     said, told = text, [*warnings]
     if parsed.contradictions:
         tags |= {_name(each.tag): each.values[0] for each in parsed.contradictions}
         told += [str(each) for each in parsed.contradictions]
-    elif found is not None and found.contradictions:
+    elif found.contradictions:
         told += found.warnings
-    if parsed.contradictions or (found is not None and found.contradictions):
+    if parsed.contradictions or found.contradictions:
         said = plain_sentences(tags, [parsed.language or "en"])[0]
         told.append(f"it is read as {said!r}")
     elif _elsewhere(text):
         told.append("the description seems to be neither English nor Korean: check what you hear")
     elif not tags:
         told.append("no attribute of a voice was recognised: the voice may be arbitrary")
+    elif not plain and not sure:
+        told.append("no plain word for a voice was found: what is understood is a guess")
     return Description(text=text, said=said, tags=tags, warnings=tuple(dict.fromkeys(told)))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from voice_hypernet.adapter import CARD
+from voice_hypernet.adapter import CARD, LONGEST_DESCRIPTION
 from voice_hypernet.voice import Voice, VoiceError
 from voice_hypernet.voices import VoiceHypernet
 
@@ -80,7 +80,7 @@ def described(voice: Voice, folder: Path | None, sha256: str = "") -> dict[str, 
     """A voice as plain values."""
     return {
         "folder": None if folder is None else str(folder),
-        "description": voice.description,
+        "description": voice.description[:LONGEST_DESCRIPTION],
         "understood": dict(voice.understood),
         "warnings": list(voice.warnings),
         "base": voice.origin.base,

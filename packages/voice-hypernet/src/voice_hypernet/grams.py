@@ -20,6 +20,8 @@ BUCKETS = 16_384
 """Rows of the embedding; row 0 is padding."""
 SHORTEST, LONGEST = 1, 5
 MOST_WORDS, MOST_GRAMS = 96, 64
+MOST_FOREIGN = 0.5
+"""Share of other letters than Latin and Hangul up to which a description is read as usual."""
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[?!]")
 _SCRIPTS = {"LATIN": "en", "HANGUL": "ko"}
 
@@ -91,7 +93,7 @@ def _odd(text: str, words: Sequence[str]) -> tuple[str, ...]:
     warnings = []
     if len(words) > MOST_WORDS:
         warnings.append(f"only the first {MOST_WORDS} of {len(words)} words are used")
-    if (share := _foreign_share(text)) > 0.5:
+    if (share := foreign_share(text)) > MOST_FOREIGN:
         warnings.append(
             f"{share:.0%} of the letters are neither Latin nor Hangul: the voice may be arbitrary"
         )
@@ -110,7 +112,8 @@ def _grams(word: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(ids))[:MOST_GRAMS]
 
 
-def _foreign_share(text: str) -> float:
+def foreign_share(text: str) -> float:
+    """How many of the letters are neither Latin nor Hangul, from 0 to 1."""
     if text.isascii():
         return 0.0
     letters = [c for c in text if c.isalpha()]

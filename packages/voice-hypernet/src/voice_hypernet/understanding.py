@@ -25,6 +25,8 @@ _ENDS = tuple(accumulate(len(values) for values in CLASSES.values()))
 COUNT = _ENDS[-1]
 """K: a score for each class of each attribute."""
 _SURE = 0.5
+_CERTAIN = 0.9
+"""An attribute of which so surely something is said may be said to contradict itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,6 @@ def _understanding(chances: Mapping[str, Sequence[float]]) -> Understanding:
         named = chance[1:-1]
         tags[name] = CLASSES[name][1 + named.index(max(named))]
         confidence[name] = said
-        if chance[-1] >= _SURE:
+        if chance[-1] >= _SURE and said >= _CERTAIN:
             clashes.append(name)
     return Understanding(tags=tags, confidence=confidence, contradictions=tuple(clashes))

@@ -230,7 +230,10 @@ class VoiceHypernet:
 
     def _voices(self, texts: Sequence[str], heard: Given, strength: float) -> list[Voice]:
         """The voices of the texts, or that of the clip alone."""
-        said, words = consider(self.encoder, texts, self.plain_words) if texts else ([], None)
+        said, words = [], None
+        if texts:
+            alone = heard.features is None
+            said, words = consider(self.encoder, texts, self.plain_words, guessing=alone)
         rows = max(1, len(said))
         sound = None if heard.features is None else np.repeat(heard.features[None], rows, axis=0)
         made = _strengthened(self.network(words, sound), self.network.neutral, strength)
