@@ -75,8 +75,8 @@ def cepstra(samples: np.ndarray) -> np.ndarray:
     samples, _ = librosa.effects.trim(samples, top_db=35)
     mels = librosa.feature.melspectrogram(y=samples, sr=RATE, n_fft=1024, hop_length=240, n_mels=60)
     logs = np.log(np.maximum(mels, 1e-5 * mels.max()))
-    found = librosa.feature.mfcc(S=logs, n_mfcc=COEFFICIENTS + 1)[1:].T
-    return found - found.mean(0)  # the channel and the voice's own colour
+    found = librosa.feature.mfcc(S=logs / 2, n_mfcc=COEFFICIENTS + 1, norm=None)[1:].T
+    return (found - found.mean(0)) / (2 * len(logs))  # without the voice's own colour
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> float:
