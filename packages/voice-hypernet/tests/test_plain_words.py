@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from voice_data.describe import parse
+from voice_hypernet import plain_words
 from voice_hypernet.descriptions import consider, load_encoder
 from voice_hypernet.plain_words import PLAIN_SHARE, PlainWords, plain_sentences
 
@@ -41,6 +42,16 @@ def test_plain_sentences_say_all_of_the_tags_in_both_languages(tags: dict[str, s
     if "gender" in wanted and "pitch" in wanted:
         wanted["relative_pitch"] = wanted.pop("pitch")
     assert all(parse(text).tags.mentioned == wanted for text in said)
+
+
+def test_few_are_drawn_where_many_would_begin_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    genders, scale = ("", "male", "female"), ("", "very low", "high")
+    asked = [{"gender": g, "pitch": p, "rate": r} for g in genders for p in scale
+             for r in ("", "slow", "very fast")]  # fmt: skip
+    tags = [{n: v for n, v in each.items() if v} for each in asked if any(each.values())]
+    few = [plain_sentences(each) for each in tags]
+    monkeypatch.setattr(plain_words, "_DRAWN", (40,))
+    assert few == [plain_sentences(each) for each in tags]
 
 
 def test_they_are_encoded_once_and_their_mean_is_given() -> None:

@@ -14,6 +14,7 @@ def test_a_fresh_process_is_measured(tmp_path: Path) -> None:
     assert 0 < found["batch_ms"] < found["adapter_ms"] * BATCH
     assert 10 < found["peak_mib"] < 300  # neither torch nor pytest is in it
     assert found["threads"] >= 1
+    assert found["adapter_ms"] < found["first_ms"]
     assert f"| {found['adapter_ms']:.1f} | {found['batch_ms']:.1f} |" in table(found)[2]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from voice_data.describe import Tags
     from voice_hypernet.descriptions import DescriptionEncoder
 
 SAID = ("gender", "pitch", "rate")
@@ -20,7 +21,8 @@ PLAIN_SHARE = 0.8
 """What the plain sentences weigh; the rest is the description's own words."""
 EACH = 3
 """Sentences in each language."""
-_DRAWN = 40
+_DRAWN = (8, 16, 40)
+"""Sentences that are drawn: fewer, if among them are enough that say everything."""
 _VERY = {"low": "very low", "high": "very high", "slow": "very slow", "fast": "very fast"}
 """What is also said of a voice: what is learnt from examples falls short of them."""
 
@@ -52,12 +54,21 @@ def plain_sentences(tags: Mapping[str, str], languages: Sequence[str] = ("en", "
     >>> plain_sentences({"gender": "male", "rate": "slow"}, ["en"])[0]
     'The male voice sounds slow.'
     """
-    from voice_data.describe import Tags, sentences
+    from voice_data.describe import Tags
 
     given = Tags.from_mapping({**tags, "relative_pitch": tags.get("pitch", "")})
-    found = []
-    for language in languages:
-        drawn = sentences(given, language, _DRAWN, 0)
-        most = max(len(each.tags.mentioned) for each in drawn)
-        found += [each.text for each in drawn if len(each.tags.mentioned) == most][:EACH]
-    return found
+    return [text for each in languages for text in _plainest(given, each, len(tags))]
+
+
+def _plainest(given: Tags, language: str, most: int) -> list[str]:
+    """The first sentences that name ``most`` tags; if there are too few, the most that is named."""
+    from voice_data.describe import sentences
+
+    named: list[tuple[str, int]] = []
+    for count in _DRAWN:  # each draw begins with the one before
+        drawn = sentences(given, language, count, 0)
+        named = [(each.text, len(each.tags.mentioned)) for each in drawn]
+        if sum(number == most for _, number in named) >= EACH:
+            break
+    most = max(number for _, number in named)
+    return [text for text, number in named if number == most][:EACH]
