@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from jepa_tts.machine import cores, hardware, load, peak_rss_mb
 from jepa_tts.rival import rivals
+from jepa_tts.timing import PAUSE, Timing, quantile, timed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,18 +81,6 @@ class Figures:
     load: float
     python: str
     model: str
-
-
-class Timing(NamedTuple):
-    """Seconds of work and of speech."""
-
-    work: float
-    speech: float
-
-    @property
-    def factor(self) -> float:
-        """Seconds of speech per second of work."""
-        return self.speech / self.work
 
 
 @dataclass(slots=True)
@@ -161,29 +150,6 @@ def benchmark(
     )
 
 
-def timed(speak: Callable[[str], np.ndarray], texts: Iterable[str], rate: int) -> list[Timing]:
-    """Speak every text once; ``speak`` returns samples [S] at ``rate`` Hz."""
-    timings = []
-    for text in texts:
-        started = time.perf_counter()
-        samples = speak(text)
-        timings.append(Timing(time.perf_counter() - started, len(samples) / rate))
-    return timings
-
-
-def quantile(values: Iterable[float], share: float) -> float:
-    """The value below which ``share`` of the values lie, interpolated.
-
-    >>> quantile([1.0, 2.0, 3.0], 0.5)
-    2.0
-    """
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    low = int(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
-
-
 def table(figures: Figures) -> str:
     """The figures for a person."""
     tails = {"p10": figures.real_time_factor_p10, "p90": figures.real_time_factor_p90}
@@ -242,6 +208,7 @@ def _batch(tts: JepaTTS, size: int, threads: int) -> Timing:
         Request(text=SENTENCES[i % len(SENTENCES)], voice=table[i % len(table)], seed=i)
         for i in range(count)
     ]
+    time.sleep(PAUSE)
     started = time.perf_counter()
     replies = list(Ensemble(narrator, size, threads).speak(requests))
     work = time.perf_counter() - started
@@ -249,6 +216,7 @@ def _batch(tts: JepaTTS, size: int, threads: int) -> Timing:
 
 
 def _first_audio(tts: JepaTTS, seed: int) -> float:
+    time.sleep(PAUSE)
     started = time.perf_counter()
     stream = tts.stream(LONG_SENTENCE, seed=seed, pieces=True)
     while not len(next(stream).samples):

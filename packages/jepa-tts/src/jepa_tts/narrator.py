@@ -7,25 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jepa_tts.ahead import ahead
 from jepa_tts.alphabet import to_bytes
-from jepa_tts.config import CROSS_EVERY, STRIDE
+from jepa_tts.config import CROSS_EVERY
 from jepa_tts.int8 import linear
 from jepa_tts.languages import script_of
 from jepa_tts.machine import cores
 from jepa_tts.noise import Noise
 from jepa_tts.onnx_graph import run
+from jepa_tts.renderer import Block, Renderer, blocks
 from jepa_tts.rows import Rows, rotary
 from jepa_tts.score import Score, planned_frames, scored, timed
-from jepa_tts.sound_graph import halo, sound_graph
+from jepa_tts.sound_graph import RunningSound, halo, sound_graph
 from jepa_tts.step_graph import RunningStep, step_graph
 from jepa_tts.text_graph import text_graph
-from jepa_tts.waveform import Waveform
 from voice_data.audio import Audio
 
 if TYPE_CHECKING:
@@ -34,13 +33,10 @@ if TYPE_CHECKING:
     from jepa_tts.int8 import Precision
     from jepa_tts.weights import Weights
 
-FIRST_PIECE = 12
-"""Latent frames of the first piece of a stream, half a second; every piece is twice as long as the
-one before it, up to the longest.
-"""
-LONGEST_PIECE = 96
-END = np.empty(0, np.float32)
-"""Stands after the last latent of a sentence."""
+BLOCK = 12
+"""Latent frames that are made to sound at once when somebody waits for them, half a second."""
+LONG_BLOCK = 48
+"""When nobody does: fewer blocks cost less."""
 
 
 def can_speak(weights: Weights) -> bool:
@@ -55,7 +51,7 @@ class Narrator:
 
     ``precision`` "int8" is fastest, "float32" is equal to torch to rounding. With more than one of
     ``threads`` (by default, where there is more than one core) what is predicted is made to sound
-    while later sentences, or later pieces of a stream, are predicted.
+    while more is predicted.
     """
 
     def __init__(
@@ -123,54 +119,37 @@ class Narrator:
         samples, each as soon as it is made.
         """
         script, noise, rate = list(sentences), Noise(seed), self.config.mel.sample_rate
-        predicted = self._predicted(script, voice, speed)
-        if self.threads > 1 and (pieces or len(script) > 1):
+        block = BLOCK if pieces or self.threads > 1 else LONG_BLOCK
+        predicted = self._predicted(script, voice, speed, block)
+        if self.threads > 1:
             predicted = ahead(predicted)
         for _ in script:
-            latents = takewhile(lambda latent: latent is not END, predicted)
+            parts = self._rendered(predicted, noise)
             if pieces:
-                yield from (Audio(part, rate) for part in self._parts(latents, noise))
+                yield from (Audio(part, rate) for part in parts)
             else:
-                yield Audio(self.sound(np.stack(list(latents)), noise), rate)
+                yield Audio(np.concatenate(list(parts)), rate)
 
     def _predicted(
-        self, script: Iterable[str], voice: np.ndarray, speed: float
-    ) -> Iterator[np.ndarray]:
+        self, script: Iterable[str], voice: np.ndarray, speed: float, block: int
+    ) -> Iterator[Block]:
         for sentence in script:
             reader = self.fluent(sentence)
-            yield from reader.latents(reader.score(sentence, voice, speed))
-            yield END
+            latents = reader.latents(reader.score(sentence, voice, speed))
+            yield from blocks(latents, self.halo + block, block)
 
     def sound(self, latents: np.ndarray, noise: Noise) -> np.ndarray:
         """Latents [T, Z] -> samples [S]."""
-        wave = Waveform(self.weights.vocoder, noise)
-        return self._piece(latents, 0, len(latents), wave, last=True)
+        whole = blocks(latents, self.halo + LONG_BLOCK, LONG_BLOCK)
+        return np.concatenate(list(self._rendered(whole, noise)))
 
-    def _parts(self, latents: Iterable[np.ndarray], noise: Noise) -> Iterator[np.ndarray]:
-        wave = Waveform(self.weights.vocoder, noise)
-        made: list[np.ndarray] = []
-        done, size = 0, FIRST_PIECE
-        for latent in latents:
-            made.append(latent)
-            if len(made) == done + size + self.halo:
-                yield self._piece(made, done, done + size, wave, last=False)
-                done, size = done + size, min(2 * size, LONGEST_PIECE)
-        yield self._piece(made, done, len(made), wave, last=True)
-
-    def _piece(
-        self,
-        latents: list[np.ndarray] | np.ndarray,
-        start: int,
-        end: int,
-        wave: Waveform,
-        *,
-        last: bool,
-    ) -> np.ndarray:
-        first = max(0, start - self.halo)
-        heard = np.asarray(latents[first : end + self.halo], np.float32)[None]
-        pitch, envelopes = run(self._sound_session, {"latents": heard})
-        kept = slice(STRIDE * (start - first), STRIDE * (end - first))
-        return wave.put(pitch[0, kept], envelopes[0, kept], last=last).clip(-1.0, 1.0)
+    def _rendered(self, predicted: Iterator[Block], noise: Noise) -> Iterator[np.ndarray]:
+        """The samples of the next sentence."""
+        renderer = Renderer(self._running_sound, self.weights.vocoder, noise)
+        for block in predicted:
+            yield renderer.put(block)
+            if block.last:
+                return
 
     def _read(self, text: str, voice: np.ndarray) -> list[np.ndarray]:
         ids = np.array([to_bytes(text)], np.int64)
@@ -206,12 +185,12 @@ class Narrator:
         return RunningStep(step.graph.session(), step.caches)
 
     @cached_property
-    def _sound_session(self) -> InferenceSession:
-        graph = sound_graph(
+    def _running_sound(self) -> RunningSound:
+        sound = sound_graph(
             self.config,
             self.weights.vocoder,
             self.weights.tensors,
             self.weights.sounds,
             linear(self.precision, many=True),
         )
-        return graph.session()
+        return RunningSound(sound.graph.session(), sound.states)

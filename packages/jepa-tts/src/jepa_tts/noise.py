@@ -30,10 +30,9 @@ class Noise:
             raise ValueError(f"count must be a multiple of {GROUP}, not {count}")
         words = self._random.randint(0, 2**32, count, dtype=np.uint32)
         uniform = (words & np.uint32(2**24 - 1)).astype(np.float32) * np.float32(2**-24)
-        first, second = uniform.reshape(-1, 2, GROUP // 2).transpose(1, 0, 2)
+        pairs = uniform.reshape(-1, 2, GROUP // 2).transpose(1, 0, 2)
+        first, second = np.ascontiguousarray(pairs)  # groups of eight are too short for NumPy
         radius = np.sqrt(np.float32(-2.0) * np.log(np.float32(1.0) - first))
         angle = np.float32(2.0 * np.pi) * second
-        made = np.empty((count // GROUP, 2, GROUP // 2), np.float32)
-        np.multiply(radius, np.cos(angle), out=made[:, 0])
-        np.multiply(radius, np.sin(angle), out=made[:, 1])
+        made = np.stack((radius * np.cos(angle), radius * np.sin(angle)), axis=1)
         return made.reshape(-1)

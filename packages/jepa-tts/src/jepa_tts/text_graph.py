@@ -116,12 +116,26 @@ def conv(
     linear: Linear = plain,
 ) -> str:
     """A convolution that keeps the length, x [B, F, I] -> [B, F, O], as one product."""
+    pad = dilation * (weights[f"{name}.weight"].shape[2] // 2)
+    wide = graph.node("Pad", x, [0, pad, 0, 0, pad, 0])
+    return inner_conv(graph, wide, weights, name, dilation=dilation, linear=linear)
+
+
+def inner_conv(
+    graph: Graph,
+    x: str,
+    weights: Weights,
+    name: str,
+    *,
+    dilation: int = 1,
+    linear: Linear = plain,
+) -> str:
+    """A convolution where its kernel fits, x [B, F + 2 pad, I] -> [B, F, O]."""
     weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
     size = weight.shape[2]
     pad = dilation * (size // 2)
-    wide = graph.node("Pad", x, [0, pad, 0, 0, pad, 0])
     taps = [
-        graph.node("Slice", wide, [tap * dilation], [tap * dilation - 2 * pad or 2**31], [1])
+        graph.node("Slice", x, [tap * dilation], [tap * dilation - 2 * pad or 2**31], [1])
         for tap in range(size)
     ]
     rows = weight.transpose(0, 2, 1).reshape(len(weight), -1)

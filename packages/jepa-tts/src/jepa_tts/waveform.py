@@ -33,8 +33,10 @@ class Waveform:
         self._window = (0.5 - 0.5 * np.cos(turn)).astype(np.float32)
         self._source = noise
         self._f0 = np.zeros(0, np.float32)
+        self._cycles = 0.0  # of the pulses before the first sample not yet drawn
         self._envelopes = np.zeros((0, self._size + 2), np.float32)
-        self._noise = np.zeros(self._size // 2, np.float32)  # of the frames not yet made
+        before = np.zeros(self._size // 2, np.float32)
+        self._sources = before, before  # pulses and noise under the frames not yet made
         self._made = 0  # frames whose spectrum has been made
         self._sum = np.zeros((2 * self._reach - 1, self._hop), np.float32)
         self._weight = np.zeros_like(self._sum)
@@ -59,36 +61,44 @@ class Waveform:
         """Pulses and noise under the frames up to ``ready``, padded with zeros at both ends."""
         hop, half = self._hop, self._size // 2
         start, end = self._made * hop - half, (ready - 1) * hop + half
-        stop = min(end, (len(self._f0) - 1) * hop)
-        pulses = np.zeros(end - start, np.float32)
-        begin = max(start, 0)
-        pulses[begin - start : stop - start] = self._pulses(begin, stop)
-        missing = stop - start - len(self._noise)
-        parts = [self._noise, self._source.draw(max(0, missing))]
-        if last:
-            parts.append(np.zeros(end - stop, np.float32))
-        noise = np.concatenate(parts)[: end - start]
-        self._noise = noise[(ready - self._made) * hop :]
-        return pulses, noise
+        drawn, stop = start + len(self._sources[0]), min(end, (len(self._f0) - 1) * hop)
+        frames = slice(drawn // hop, max(drawn, stop) // hop)
+        after = np.zeros(end - stop if last else 0, np.float32)
+        new = self._pulses(frames), self._source.draw((frames.stop - frames.start) * hop)
+        both = [
+            np.concatenate((kept, more, after))[: end - start]
+            for kept, more in zip(self._sources, new, strict=True)
+        ]
+        self._sources = both[0][(ready - self._made) * hop :], both[1][(ready - self._made) * hop :]
+        return both[0], both[1]
 
-    def _pulses(self, start: int, stop: int) -> np.ndarray:
-        """Samples ``start .. stop`` of :func:`jepa_tts.excitation.pulse_train`."""
-        held = hold(self._f0)
-        ramp = np.arange(self._hop, dtype=np.float32) / np.float32(self._hop)
-        frames = -(-stop // self._hop)
-        step = np.diff(held)[:frames, None]
-        frequency = (held[:frames, None] + step * ramp).reshape(-1)[:stop]
-        nearest = (np.arange(start, stop) + self._hop // 2) // self._hop
-        voiced = (self._f0 > 0)[nearest]
-        cycles = np.cumsum(frequency, dtype=np.float64)[start:][voiced] / self._rate
-        angle = (2.0 * np.pi * (cycles % 1.0)).astype(np.float32)
-        order = np.floor(np.float32(HIGHEST) / frequency[start:][voiced]) + np.float32(0.5)
-        below = 2.0 * np.sin(angle / 2)
-        small = np.abs(below) < 2e-3
-        below[small] = 1.0
-        made = np.zeros(stop - start, np.float32)
-        made[voiced] = np.where(small, order, np.sin(order * angle) / below) - np.float32(0.5)
-        return made
+    def _pulses(self, frames: slice) -> np.ndarray:
+        """The samples after each of these frames of :func:`jepa_tts.excitation.pulse_train`."""
+        hop, held = self._hop, hold(self._f0).astype(np.float64)
+        made = np.zeros((frames.stop - frames.start, 2, hop // 2), np.float32)
+        nearest = self._f0[frames.start : frames.stop + 1] > 0
+        voiced = np.stack((nearest[:-1], nearest[1:]), axis=1)  # halves of what lies between frames
+        if not self._f0[: frames.start + 1].any():  # what was silent so far is now known to be held
+            self._cycles = frames.start * hop * held[0] / self._rate
+        first, step = held[frames], np.diff(held[frames.start : frames.stop + 1]) / hop
+        begin = self._begin(first * hop + step * (hop * (hop - 1) / 2))
+        if not voiced.any():
+            return made.reshape(-1)
+        frame, part = np.nonzero(voiced)
+        after = np.arange(hop, dtype=np.float64).reshape(2, -1)[part]
+        base, slope = first[frame, None], step[frame, None]
+        frequency = (base + slope * after).astype(np.float32)
+        after += 1.0
+        cycles = after * (base + slope * (after - 1.0) / 2) / self._rate + begin[frame, None]
+        made[frame, part] = harmonics(frequency, cycles - np.floor(cycles))
+        return made.reshape(-1)
+
+    def _begin(self, hertz: np.ndarray) -> np.ndarray:
+        """Cycles, less than one, before each of the next frames; ``hertz`` [F] are their sums."""
+        ends = self._cycles + np.cumsum(hertz) / self._rate
+        begin = np.concatenate(([self._cycles], ends))
+        self._cycles = float(begin[-1] % 1.0)
+        return begin[:-1] % 1.0
 
     def _spectrum(self, sources: tuple[np.ndarray, np.ndarray], frames: int) -> np.ndarray:
         """[F, K] of the next frames, whose envelopes are dropped."""
@@ -126,6 +136,20 @@ class Waveform:
 def transformed(frames: np.ndarray) -> np.ndarray:
     """Real frames [F, n] -> spectra [F, K] of complex64."""
     return np.fft.rfft(frames).astype(np.complex64, copy=False)
+
+
+def harmonics(frequency: np.ndarray, cycles: np.ndarray) -> np.ndarray:
+    """All harmonics up to ``HIGHEST`` Hz, each a cosine of size one, of a ``frequency`` in Hz after
+    so many ``cycles``: the closed form of their sum.
+    """
+    angle = (2.0 * np.pi * cycles).astype(np.float32)
+    order = np.floor(np.float32(HIGHEST) / frequency) + np.float32(0.5)
+    below = np.float32(2.0) * np.sin(angle * np.float32(0.5))
+    small = np.abs(below) < np.float32(2e-3)
+    below[small] = 1.0
+    made = np.sin(order * angle) / below
+    made[small] = order[small]
+    return made - np.float32(0.5)
 
 
 def hold(f0: np.ndarray) -> np.ndarray:
