@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+from jepa_tts.cast import files_in
 from voice_data.artefact import ArtefactError
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -25,9 +26,11 @@ def voice_names(folder: str | os.PathLike[str] | None = None) -> tuple[str, ...]
     Raises:
         ArtefactError: if the folder holds no readable checkpoint.
     """
-    path = (shipped() if folder is None else Path(folder)) / "config.json"
+    folder = shipped() if folder is None else Path(folder)
+    path = folder / "config.json"
     try:
-        return tuple(json.loads(path.read_text("utf-8"))["config"]["speakers"])
+        own = tuple(json.loads(path.read_text("utf-8"))["config"]["speakers"])
+        return (*own, *files_in(folder, own))
     except FileNotFoundError as error:
         raise ArtefactError(f"{path} is missing: check the path of the checkpoint") from error
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -48,7 +48,7 @@ def encode_clip(tts: JepaTTS, example: Example) -> Encoded:
         mel = log_mel(samples, model.config.mel)[0].T  # [F, M]
         mel = mel[: len(mel) // STRIDE * STRIDE]
         latents = model.audio_encoder(mel.T[None]).mean[0]
-        table = model.voices.table.weight[: max(1, len(tts.voices))]
+        table = model.voices.table.weight[: max(1, len(tts.config.speakers))]
         try:
             aligned = align(model, ids, mel, table)
         except ValueError as error:

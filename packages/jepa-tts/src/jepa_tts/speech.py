@@ -112,7 +112,7 @@ class JepaSpeech(FromStates):
         model, device = self.tts.model, self.tts.device
         judges = encoded[:: -(-len(encoded) // JUDGED_CLIPS)]
         with unadapted(model), torch.inference_mode():
-            named = model.voices.table.weight[: len(self.voices)]
+            named = model.voices.table.weight[: len(model.config.speakers)]
             voices = torch.cat((self._hear(encoded)[None], named))
             found = [
                 mismatches(model, each["ids"].to(device), each["mel"].to(device), voices)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jepa_tts.cast import carry, files_in
 from jepa_tts.catalogue import located
 from jepa_tts.narrator import Narrator, can_speak
 from jepa_tts.performers import Performers
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from jepa_tts.config import JepaConfig
     from jepa_tts.model import JepaModel
+    from jepa_tts.pack import Package
+    from jepa_tts.studio import Clip
     from jepa_tts.vocoder import Vocoder
-    from jepa_tts.weights import Change
+    from jepa_tts.weights import Change, Weights
     from voice_data.artefact import Provenance
 
 
@@ -52,6 +56,7 @@ class JepaTTS:
         self.config = model.config
         self.provenance = provenance
         self._weights_sha256 = weights_sha256
+        self._files: dict[str, Path] = {}
 
     @classmethod
     def from_pretrained(
@@ -70,22 +75,23 @@ class JepaTTS:
         if is_packed(*folders):
             weights = read_weights(*folders)
             if can_speak(weights):
-                return cls._narrated(Narrator(weights), folders)
+                performers = Performers(narrator=Narrator(weights), folders=folders)
+                return cls._of(performers, weights.model, weights, folders[0])
         from jepa_tts.pack import load_package
+        from jepa_tts.studio import Studio
 
         package = load_package(*folders)
-        tts = cls(package.model, package.vocoder, provenance=package.provenance)
-        tts._weights_sha256 = package.weights_sha256
-        tts._performers.studio.learn(folders[0], package.weights_sha256)
-        return tts
+        studio = Studio(package.model, package.vocoder)
+        studio.learn(folders[0], package.weights_sha256)
+        return cls._of(Performers(studio), package.model.config, package, folders[0])
 
     @classmethod
-    def _narrated(cls, narrator: Narrator, folders: tuple[Path, Path | None]) -> JepaTTS:
+    def _of(
+        cls, performers: Performers, config: JepaConfig, facts: Weights | Package, folder: Path
+    ) -> JepaTTS:
         tts = cls.__new__(cls)
-        tts._performers = Performers(narrator=narrator, folders=folders)
-        tts.config = narrator.config
-        tts.provenance = narrator.weights.provenance
-        tts._weights_sha256 = narrator.weights.weights_sha256
+        tts._performers, tts.config, tts.provenance = performers, config, facts.provenance
+        tts._weights_sha256, tts._files = facts.weights_sha256, files_in(folder, config.speakers)
         return tts
 
     @property
@@ -136,8 +142,10 @@ class JepaTTS:
         if voice is not None:
             voice.require(self.weights_sha256, self.config.width)
             model = model.led_by(voice.name, voice.vector)
-        vocoder = self._performers.studio.vocoder
-        return save_package(model, vocoder, Path(folder), card=card, provenance=provenance)
+        sound, out = self._performers.studio.vocoder, Path(folder)
+        digest = save_package(model, sound, out, card=card, provenance=provenance)
+        carry(self._files, out, digest)
+        return digest
 
     @property
     def device(self) -> torch.device:
@@ -158,7 +166,7 @@ class JepaTTS:
     @property
     def voices(self) -> tuple[str, ...]:
         """Names of the voices that the model knows."""
-        return self.config.speakers
+        return (*self.config.speakers, *self._files)
 
     @property
     def weights_sha256(self) -> str:
@@ -174,7 +182,7 @@ class JepaTTS:
         text: str,
         *,
         voice: str | Voice | None = None,
-        prompt: Audio | str | os.PathLike[str] | None = None,
+        prompt: Clip | None = None,
         speed: float = 1.0,
         seed: int = 0,
         language: str = "en",
@@ -189,7 +197,7 @@ class JepaTTS:
         text: str,
         *,
         voice: str | Voice | None = None,
-        prompt: Audio | str | os.PathLike[str] | None = None,
+        prompt: Clip | None = None,
         speed: float = 1.0,
         seed: int = 0,
         language: str = "en",
@@ -217,7 +225,7 @@ class JepaTTS:
             return self._performers.studio.spoken(script, vector, speed, seed)
         return self.narrator.spoken(script, vector, speed, seed, pieces=pieces)
 
-    def reconstruct(self, audio: Audio | str | os.PathLike[str], *, seed: int = 0) -> Audio:
+    def reconstruct(self, audio: Clip, *, seed: int = 0) -> Audio:
         """The clip, encoded and decoded again: what the latents keep of it.
 
         Raises:
@@ -228,7 +236,7 @@ class JepaTTS:
     def predict(
         self,
         text: str,
-        audio: Audio | str | os.PathLike[str],
+        audio: Clip,
         *,
         voice: str | Voice | None = None,
         seed: int = 0,
@@ -246,12 +254,7 @@ class JepaTTS:
         return self._performers.studio.predict(text, audio, vector, seed, language)
 
     def export_voice(
-        self,
-        prompt: Audio | str | os.PathLike[str],
-        *,
-        name: str,
-        licence: str = "",
-        consent: str = "",
+        self, prompt: Clip, *, name: str, licence: str = "", consent: str = ""
     ) -> Voice:
         """The voice of a clip, ready to be saved; it belongs to this model's weights.
 
@@ -262,9 +265,7 @@ class JepaTTS:
         vector = self._vector(None, prompt)
         return Voice(name=name, vector=vector, base_sha256=self.weights_sha256, **terms)
 
-    def voice_vector(
-        self, voice: str | Voice | None, prompt: Audio | str | os.PathLike[str] | None = None
-    ) -> Tensor:
+    def voice_vector(self, voice: str | Voice | None, prompt: Clip | None = None) -> Tensor:
         """The vector [1, D] of a voice by name, file, object or clip.
 
         Raises:
@@ -288,13 +289,12 @@ class JepaTTS:
         frames = sum(planner.planned(piece, vector) for piece in sentences(text, language))
         return frames / self.config.latent_rate
 
-    def _vector(
-        self, voice: str | Voice | None, prompt: Audio | str | os.PathLike[str] | None
-    ) -> np.ndarray:
+    def _vector(self, voice: str | Voice | None, prompt: Clip | None) -> np.ndarray:
         """The vector [D] of a voice by name, file, object or clip."""
         if prompt is not None:
             if voice is not None:
                 raise VoiceError("voice and prompt exclude each other: give one of them")
             return self._performers.studio.hear(prompt)
         named = self._performers.named
-        return chosen(voice, self.voices, named, self.weights_sha256, self.config.width)
+        facts = self.weights_sha256, self.config.width
+        return chosen(voice, self.config.speakers, named, *facts, self._files)

@@ -6,9 +6,10 @@ Letters: D width.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -107,19 +108,23 @@ def chosen(
     table: Callable[[int], np.ndarray],
     weights_sha256: str,
     width: int,
+    files: Mapping[str, Path] = MappingProxyType({}),
 ) -> np.ndarray:
-    """The vector [D] of a voice: a name, of which ``table`` knows the vector, a file, an object.
+    """The vector [D] of a voice: a name of the ``table`` or of ``files``, a file, an object.
 
     Raises:
         VoiceError: if the voice is unknown or of another model.
     """
     if isinstance(voice, str) and voice.endswith(".safetensors"):
         voice = Voice.load(voice)
+    elif isinstance(voice, str) and voice in files:
+        voice = Voice.load(files[voice])
     if isinstance(voice, Voice):
         voice.require(weights_sha256, width)
         return voice.vector
     if not names:
         raise VoiceError("this model has no named voices: give a prompt or a voice file")
     if voice is not None and voice not in names:
-        raise VoiceError(f"unknown voice {voice!r}; this model knows: {', '.join(names)}")
+        known = ", ".join((*names, *files))
+        raise VoiceError(f"unknown voice {voice!r}; this model knows: {known}")
     return table(names.index(voice or names[0]))
