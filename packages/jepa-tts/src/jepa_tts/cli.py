@@ -128,12 +128,15 @@ def export_voice(
 @job
 def info(folder: Path | None) -> None:
     """Verify a checkpoint and show its sizes, voices and provenance as JSON."""
-    from jepa_tts.catalogue import shipped
+    from jepa_tts.catalogue import shipped, voice_names
+    from jepa_tts.languages import scripts_in
     from jepa_tts.pack import load_package
 
-    package = load_package(folder or shipped())
+    folder = folder or shipped()
+    package = load_package(folder)
     described = {
-        "voices": list(package.model.config.speakers),
+        "voices": list(voice_names(folder)),
+        "languages": {path.name: script for script, path in scripts_in(folder).items()},
         "parameters": package.model.network_size(),
         "vocoder_parameters": sum(p.numel() for p in package.vocoder.parameters()),
         "weights_sha256": package.weights_sha256,
