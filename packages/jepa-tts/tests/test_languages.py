@@ -145,6 +145,20 @@ def test_what_is_added_to_the_base_is_heard_in_the_language(bilingual: Path) -> 
     torch.testing.assert_close(changed, weight + torch.from_numpy(change))
 
 
+def test_a_hooked_adapter_is_missed_aloud(
+    bilingual: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    studio = Studio.open(bilingual)
+    studio.fluent(GREEK)
+    assert not caplog.records
+    layer = studio.model.get_submodule("predictor.latent_out")
+    layer.register_forward_hook(lambda *_: None)
+    studio.fluent(ENGLISH)
+    assert not caplog.records
+    studio.fluent(GREEK)
+    assert "not heard in Greek: merge them first" in caplog.text
+
+
 def test_a_language_of_another_checkpoint_is_refused(bilingual: Path) -> None:
     with pytest.raises(ArtefactError, match="base_sha256 does not match"):
         read_language(bilingual / LANGUAGES / "el", "0" * 64)

@@ -5,6 +5,7 @@ Letters: S samples, T latent frames, Z latent dimensions, D width.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from jepa_tts.weights import Change
 
 
+_log = logging.getLogger(__name__)
 Clip = Audio | str | PathLike[str]
 
 
@@ -69,6 +71,8 @@ class Studio:
         script = script_of(text)
         if script not in self._languages:
             return self.model
+        if any(module._forward_hooks for module in self.model.modules()):
+            _log.warning("adapters are not heard in %s: merge them first", script.title())
         if script not in self._others:
             language = read_language(self._languages[script], self._sha256)
             self._others[script] = speaking(self.model, language)
