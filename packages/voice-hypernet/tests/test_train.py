@@ -140,6 +140,11 @@ def test_a_run_refuses_other_settings(hummed: Path, tmp_path: Path) -> None:
     train(config(hummed, tmp_path, steps=2, save_every=2), model=HumModel(), encode=encode)
     with pytest.raises(RunError, match=r"begun with seed 0, not 1: choose another out"):
         train(config(hummed, tmp_path, seed=1), model=HumModel(), encode=encode)
+    settings = config(hummed, tmp_path, steps=2, save_every=2)
+    added = dataclasses.replace(settings.model, fusion="add")
+    wider = dataclasses.replace(settings, model=added)
+    with pytest.raises(RunError, match=r"begun with model\.fusion 'concat', not 'add': choose"):
+        train(wider, model=HumModel(), encode=encode)
 
 
 def test_a_base_of_other_weights_is_refused(hummed: Path, tmp_path: Path) -> None:

@@ -110,7 +110,17 @@ def _require_same(path: Path, settings: Mapping[str, Any]) -> None:
     now = json.loads(json.dumps(settings))
     for name, value in now.items():
         if name not in _FREE and was.get(name) != value:
+            what, before, after = _difference(name, was.get(name), value)
             raise RunError(
-                f"{path.parent} was begun with {name} {was.get(name)!r}, not {value!r}: "
+                f"{path.parent} was begun with {what} {before!r}, not {after!r}: "
                 "choose another out, or the same settings"
             )
+
+
+def _difference(name: str, was: Any, now: Any) -> tuple[str, Any, Any]:
+    """The first setting in which two differ: its name, as --set takes it, and both values."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key, value in now.items():
+            if was.get(key) != value:
+                return _difference(f"{name}.{key}", was.get(key), value)
+    return name, was, now
