@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from jepa_tts.ahead import ahead
+from jepa_tts.ahead import ahead, in_turn
 
 
 def threads() -> list[str]:
@@ -59,3 +60,20 @@ def test_a_reader_that_leaves_ends_it() -> None:
     reader.close()
     assert threads() == []
     assert len(made) < 20
+
+
+def test_no_more_at_once_than_the_gate_lets_in() -> None:
+    gate, busy, most = threading.Semaphore(1), [0], [0]
+
+    def items() -> Iterator[int]:
+        for number in range(20):
+            busy[0] += 1
+            most[0] = max(most[0], busy[0])
+            time.sleep(0.001)
+            busy[0] -= 1
+            yield number
+
+    sources = [ahead(in_turn(items(), gate)) for _ in range(2)]
+    pairs = list(zip(*sources, strict=True))
+    assert pairs == [(number, number) for number in range(20)]
+    assert most == [1]

@@ -1,4 +1,4 @@
-"""An iterator that runs ahead of its reader, in a thread of its own."""
+"""Iterators that run ahead of their readers, in threads of their own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 Item = TypeVar("Item")
+
+
+def in_turn(items: Iterable[Item], gate: threading.Semaphore) -> Iterator[Item]:
+    """``items``, each made while holding the ``gate``: no more are made at once than it lets in."""
+    source = iter(items)
+    while True:
+        with gate:
+            item = next(source, None)
+        if item is None:
+            return
+        yield item
 
 
 def ahead(items: Iterable[Item], most: int = 4096) -> Iterator[Item]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from threading import Semaphore
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jepa_tts.ahead import ahead
+from jepa_tts.ahead import ahead, in_turn
 from jepa_tts.alphabet import to_bytes
 from jepa_tts.config import CROSS_EVERY
 from jepa_tts.int8 import linear
@@ -19,12 +20,13 @@ from jepa_tts.languages import script_of
 from jepa_tts.machine import cores
 from jepa_tts.noise import Noise
 from jepa_tts.onnx_graph import run
-from jepa_tts.renderer import Block, Renderer, blocks
+from jepa_tts.renderer import Block, Features, Renderer, blocks
 from jepa_tts.rows import Rows, rotary
 from jepa_tts.score import Score, planned_frames, scored, timed
 from jepa_tts.sound_graph import RunningSound, halo, sound_graph
 from jepa_tts.step_graph import RunningStep, step_graph
 from jepa_tts.text_graph import text_graph
+from jepa_tts.waveform import Waveform
 from voice_data.audio import Audio
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class Narrator:
 
     ``precision`` "int8" is fastest, "float32" is equal to torch to rounding. With more than one of
     ``threads`` (by default, where there is more than one core) what is predicted is made to sound
-    while more is predicted.
+    while more is predicted; no more of them than that are at work at once.
     """
 
     def __init__(
@@ -120,11 +122,14 @@ class Narrator:
         """
         script, noise, rate = list(sentences), Noise(seed), self.config.mel.sample_rate
         block = BLOCK if pieces or self.threads > 1 else LONG_BLOCK
-        predicted = self._predicted(script, voice, speed, block)
+        gate = Semaphore(self.threads)
+        latents = in_turn(self._predicted(script, voice, speed, block), gate)
         if self.threads > 1:
-            predicted = ahead(predicted)
+            features = ahead(self._features(ahead(latents), gate))
+        else:
+            features = self._features(latents, gate)
         for _ in script:
-            parts = self._rendered(predicted, noise)
+            parts = self._samples(features, Waveform(self.weights.vocoder, noise), gate)
             if pieces:
                 yield from (Audio(part, rate) for part in parts)
             else:
@@ -140,15 +145,28 @@ class Narrator:
 
     def sound(self, latents: np.ndarray, noise: Noise) -> np.ndarray:
         """Latents [T, Z] -> samples [S]."""
-        whole = blocks(latents, self.halo + LONG_BLOCK, LONG_BLOCK)
-        return np.concatenate(list(self._rendered(whole, noise)))
+        parts = blocks(latents, self.halo + LONG_BLOCK, LONG_BLOCK)
+        gate, wave = Semaphore(), Waveform(self.weights.vocoder, noise)
+        return np.concatenate(list(self._samples(self._features(parts, gate), wave, gate)))
 
-    def _rendered(self, predicted: Iterator[Block], noise: Noise) -> Iterator[np.ndarray]:
-        """The samples of the next sentence."""
-        renderer = Renderer(self._running_sound, self.weights.vocoder, noise)
-        for block in predicted:
-            yield renderer.put(block)
+    def _features(self, latents: Iterable[Block], gate: Semaphore) -> Iterator[Features]:
+        renderer = Renderer(self._running_sound)
+        for block in latents:
+            with gate:
+                made = renderer.put(block)
+            yield made
             if block.last:
+                renderer = Renderer(self._running_sound)
+
+    def _samples(
+        self, features: Iterator[Features], wave: Waveform, gate: Semaphore
+    ) -> Iterator[np.ndarray]:
+        """The next sentence."""
+        for each in features:
+            with gate:
+                made = wave.put(each.pitch, each.envelopes, last=each.last).clip(-1.0, 1.0)
+            yield made
+            if each.last:
                 return
 
     def _read(self, text: str, voice: np.ndarray) -> list[np.ndarray]:
