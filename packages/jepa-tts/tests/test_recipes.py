@@ -41,6 +41,7 @@ def test_learning_rate_warms_up_then_follows_a_cosine() -> None:
         ({"sigreg": -1.0}, "TrainConfig.sigreg must be at least 0, not -1.0"),
         ({"least_variance": -1.0}, "TrainConfig.least_variance must be at least 0, not -1.0"),
         ({"least_rank": 2.0}, r"TrainConfig.least_rank must be in \[0, 1\], not 2.0"),
+        ({"minutes": -1.0}, "TrainConfig.minutes must be at least 0, not -1.0"),
         ({"clip": 0.0}, "TrainConfig.clip must be positive, not 0.0"),
     ],
 )

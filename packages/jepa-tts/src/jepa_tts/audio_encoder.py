@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jepa_tts.config import STRIDE, JepaConfig
+from jepa_tts.device import normal
 from jepa_tts.transformer import Encoder
 
 PITCH_DIMENSIONS = 2 * STRIDE
@@ -26,7 +27,7 @@ class Gaussian(NamedTuple):
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """Reparameterised sample (Kingma and Welling, 2014), [B, T, Z]."""
-        noise = torch.randn(self.mean.shape, generator=generator).to(self.mean)
+        noise = normal(self.mean.shape, generator, self.mean.device).to(self.mean)
         return self.mean + (0.5 * self.logvar).exp() * noise
 
 

@@ -73,7 +73,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     try:
-        save_file({k: v.detach().contiguous() for k, v in tensors.items()}, partial)
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, partial)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(path)

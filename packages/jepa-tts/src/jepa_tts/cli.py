@@ -38,6 +38,9 @@ def _loaded(model: str | None, vocoder: Path | None) -> Any:
     return JepaTTS.from_pretrained(model, vocoder=vocoder)
 
 
+_device = click.option(
+    "--device", default="auto", show_default=True, help="Of torch, such as cuda."
+)
 _out = click.option(
     "--out", default="speech.wav", show_default=True, callback=check_ending,
     help="wav, flac, mp3, ogg or opus, by the ending.",
@@ -165,14 +168,16 @@ def preprocess(manifest: Path, cache: Path, **options: Any) -> None:
 @click.argument("cache", type=FOLDER)
 @click.option("--checkpoint", type=FOLDER, required=True, help="Of the stage `pronounce`.")
 @click.option("--batch", type=click.IntRange(1), default=64, show_default=True)
+@_device
 @job
-def align(cache: Path, checkpoint: Path, batch: int) -> None:
+def align(cache: Path, checkpoint: Path, batch: int, device: str) -> None:
     """Write the frames of every byte into CACHE."""
     from jepa_tts.checkpoint import load_model
     from jepa_tts.corpus import Corpus
+    from jepa_tts.device import open_device
     from jepa_tts.preprocess import align as run
 
-    model = load_model(checkpoint).eval()
+    model = load_model(checkpoint).eval().to(open_device(device))
     sure = run(model, Corpus(cache, model.config.mel.n_mels), batch=batch)
     click.echo(f"{cache}: sure of {sure:.1%} of the phonemes")
 
@@ -180,14 +185,16 @@ def align(cache: Path, checkpoint: Path, batch: int) -> None:
 @main.command()
 @click.argument("cache", type=FOLDER)
 @click.option("--checkpoint", type=FOLDER, required=True, help="Of the stage `autoencode`.")
+@_device
 @job
-def encode(cache: Path, checkpoint: Path) -> None:
+def encode(cache: Path, checkpoint: Path, device: str) -> None:
     """Write the latents of every utterance into CACHE."""
     from jepa_tts import preprocess as module
     from jepa_tts.checkpoint import load_model
     from jepa_tts.corpus import Corpus
+    from jepa_tts.device import open_device
 
-    model = load_model(checkpoint).eval()
+    model = load_model(checkpoint).eval().to(open_device(device))
     module.encode(model, Corpus(cache, model.config.mel.n_mels))
     click.echo(f"{cache}: latents of {model.config.latent} dimensions")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from jepa_tts.device import exact
 from jepa_tts.sigreg import directions_of, epps_pulley
 
 if TYPE_CHECKING:
@@ -35,15 +36,20 @@ def spread(latents: Tensor) -> dict[str, float]:
     ``variance_min`` and ``variance_median`` are over the dimensions, and ``normality`` is the mean
     of the Epps-Pulley statistic along fixed directions: 0 for N(0, I), 0.41 where all are zero.
     """
-    latents = latents.detach().float()
+    with exact(latents.device):
+        return _spread(latents.detach().float())
+
+
+def _spread(latents: Tensor) -> dict[str, float]:
     centred = latents - latents.mean(0)
-    covariance = centred.T @ centred / max(1, len(latents) - 1)
+    covariance = (centred.T @ centred / max(1, len(latents) - 1)).cpu()  # small; fewer waits there
     sizes = torch.linalg.eigvalsh(covariance).clamp_min(0.0).sqrt()
     shares = sizes / sizes.sum().clamp_min(1e-12)
     rank = torch.special.entr(shares).sum().exp() * (sizes.sum() > 0)
     variance = covariance.diagonal()
     generator = torch.Generator().manual_seed(SEED)
-    normality = epps_pulley(latents @ directions_of(latents.shape[1], generator, DIRECTIONS))
+    directions = directions_of(latents.shape[1], generator, DIRECTIONS).to(latents.device)
+    normality = epps_pulley(latents @ directions)
     return {
         RANK: float(rank) / latents.shape[1],
         "variance_min": float(variance.min()),

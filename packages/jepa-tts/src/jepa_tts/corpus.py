@@ -22,6 +22,8 @@ from torch import Tensor
 
 from jepa_tts.alphabet import to_bytes
 from jepa_tts.config import STRIDE
+from jepa_tts.device import CPU
+from jepa_tts.frames import Frames, Span
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +49,11 @@ class Row:
         return self.frames // STRIDE
 
     @property
+    def latent_span(self) -> Span:
+        """First latent frame and number of latent frames."""
+        return self.start // STRIDE, self.latent_frames
+
+    @property
     def bytes(self) -> int:
         """Number of bytes, with begin and end."""
         return len(self.text.encode("utf-8")) + 2
@@ -63,10 +70,11 @@ class TextAudio(NamedTuple):
 
 
 class Corpus:
-    """A training cache opened for reading."""
+    """A training cache opened for reading; its padded batches come to ``device``."""
 
-    def __init__(self, folder: Path, mels: int = 100) -> None:
-        self.folder, self.mels = Path(folder), mels
+    def __init__(self, folder: Path, mels: int = 100, device: torch.device = CPU) -> None:
+        self.folder, self.mels, self.device = Path(folder), mels, device
+        self._frames: dict[str, Frames] = {}
         index = self.folder / "rows.jsonl"
         if not index.is_file():
             raise FileNotFoundError(f"{index} is missing: run `jepa-tts preprocess` first")
@@ -133,16 +141,26 @@ class Corpus:
         part = self.byte_durations[row.byte_start : row.byte_start + row.bytes]
         return torch.from_numpy(part.astype(np.float32))
 
+    def padded(
+        self, name: str, spans: Sequence[Span], *, length: int = 0, fill: float = 0.0
+    ) -> Tensor:
+        """Spans of the file ``name`` as one batch on the device: :meth:`Frames.padded`."""
+        if name not in self._frames:
+            array = self.byte_durations if name == "bytes" else getattr(self, name)
+            self._frames[name] = Frames(array, self.device)
+        return self._frames[name].padded(spans, length=length, fill=fill)
+
     def text_audio(self, indices: Sequence[int], voices: Sequence[str]) -> TextAudio:
         """The padded batch of some rows; the voice of an unnamed speaker is -1."""
-        pad = torch.nn.utils.rnn.pad_sequence
         rows = [self.rows[i] for i in indices]
+        ids = [torch.tensor(to_bytes(r.text)) for r in rows]
+        known = [voices.index(r.speaker) if r.speaker in voices else -1 for r in rows]
         return TextAudio(
-            pad([torch.tensor(to_bytes(r.text)) for r in rows], batch_first=True),
-            pad([self.durations_of(i) for i in indices], batch_first=True),
-            pad([self.latents_of(i) for i in indices], batch_first=True),
-            torch.tensor([r.latent_frames for r in rows]),
-            torch.tensor([voices.index(r.speaker) if r.speaker in voices else -1 for r in rows]),
+            torch.nn.utils.rnn.pad_sequence(ids, batch_first=True).to(self.device),
+            self.padded("bytes", [(r.byte_start, r.bytes) for r in rows]),
+            self.padded("latents", [r.latent_span for r in rows]),
+            torch.tensor([r.latent_frames for r in rows]).to(self.device),
+            torch.tensor(known).to(self.device),
         )
 
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from jepa_tts.device import normal
+
 HIGHEST = 11_000.0
 """Hz; harmonics above are left to the noise."""
 
@@ -25,7 +27,8 @@ def pulse_train(f0: Tensor, hop: int, rate: int) -> Tensor:
     voiced = (f0 > 0).to(f0)[:, nearest]
     held = _hold(f0)[:, None]
     frequency = F.interpolate(held, size=samples + 1, mode="linear", align_corners=True)[:, 0, :-1]
-    cycles = (frequency.double() / rate).cumsum(1)
+    wide = torch.float32 if f0.device.type == "mps" else torch.float64  # which that has not
+    cycles = (frequency.to(wide) / rate).cumsum(1)
     angle = (2 * torch.pi * (cycles % 1.0)).to(f0.dtype)
     order = (HIGHEST / frequency).floor() + 0.5
     below = 2 * (angle / 2).sin()
@@ -51,7 +54,7 @@ def noise_spectrum(
     shape: torch.Size, window: Tensor, hop: int, generator: torch.Generator | None = None
 ) -> Tensor:
     """Spectrum of white noise with unit power per bin, [B, K, F] for ``shape`` (B, F)."""
-    noise = torch.randn(shape[0], (shape[1] - 1) * hop, generator=generator).to(window)
+    noise = normal((shape[0], (shape[1] - 1) * hop), generator, window.device).to(window)
     return _stft(noise, window, hop) / (window**2).sum().sqrt()
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from jepa_tts.audio_encoder import Gaussian
+from jepa_tts.device import exact
 
 SPECTRAL_SIZES = (64, 128, 256)
 
@@ -69,13 +70,14 @@ def spectral_loss(mel: Tensor, target: Tensor) -> Tensor:
     spectral convergence plus log-magnitude L1 (Yamamoto et al., "Parallel WaveGAN", 2020, equations
     5 and 6). A blurred trajectory lacks the fast modulations and pays for it.
     """
-    trajectories = (mel.flatten(0, 1), target.flatten(0, 1))
-    total = mel.new_zeros(())
-    for size in SPECTRAL_SIZES:
-        got, want = (_magnitude(x, size) for x in trajectories)
-        convergence = (want - got).norm() / want.norm().clamp_min(1e-5)
-        total = total + convergence + F.l1_loss(got.log(), want.log())
-    return total / len(SPECTRAL_SIZES)
+    trajectories = (mel.flatten(0, 1).float(), target.flatten(0, 1).float())
+    with exact(mel.device):
+        total = torch.zeros((), device=mel.device)
+        for size in SPECTRAL_SIZES:
+            got, want = (_magnitude(x, size) for x in trajectories)
+            convergence = (want - got).norm() / want.norm().clamp_min(1e-5)
+            total = total + convergence + F.l1_loss(got.log(), want.log())
+        return total / len(SPECTRAL_SIZES)
 
 
 def _magnitude(rows: Tensor, size: int) -> Tensor:
@@ -104,15 +106,20 @@ def duration_loss(predicted: Tensor, durations: Tensor, mask: Tensor) -> Tensor:
 
 
 def pronunciation_loss(logits: Tensor, lengths: Tensor, phonemes: list[Tensor]) -> Tensor:
-    """CTC (Graves et al., 2006) per phoneme; logits [B, S, P], slots [B], one id tensor a row."""
-    targets = torch.cat(phonemes)
+    """CTC (Graves et al., 2006) per phoneme; logits [B, S, P], slots [B], one id tensor a row.
+
+    Slots and ids lie on the CPU, which counts them, wherever the logits are.
+    """
+    if logits.device.type == "mps":  # torch has no CTC there
+        logits = logits.cpu()
     counts = torch.tensor([len(p) for p in phonemes])
-    losses = F.ctc_loss(
-        logits.log_softmax(-1).transpose(0, 1),
-        targets,
-        lengths,
-        counts,
-        reduction="none",
-        zero_infinity=True,
-    )
-    return losses.sum() / counts.sum().clamp_min(1)
+    with exact(logits.device):
+        losses = F.ctc_loss(
+            logits.float().log_softmax(-1).transpose(0, 1),
+            torch.cat(phonemes).to(logits.device),
+            lengths,
+            counts,
+            reduction="none",
+            zero_infinity=True,
+        )
+    return losses.sum() / max(1, int(counts.sum()))

@@ -43,7 +43,7 @@ def attach(network: nn.Module, rank: int) -> list[nn.Parameter]:
         if min(layer.weight.shape) <= rank:
             trained += layer.parameters()
             continue
-        addition = LowRank(layer.weight, rank)
+        addition = LowRank(layer.weight, rank).to(layer.weight.device)
         parametrize.register_parametrization(layer, "weight", addition)
         trained += addition.parameters()
     return trained

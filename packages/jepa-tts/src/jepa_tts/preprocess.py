@@ -167,11 +167,13 @@ def align(model: JepaModel, corpus: Corpus, *, batch: int = 64) -> float:
     count = sum(row.bytes for row in corpus.rows)
     out = np.memmap(path, np.float16, "w+", shape=(count,))
     order = sorted(corpus.rows, key=lambda row: row.bytes)
+    device = next(model.parameters()).device
     with torch.inference_mode():
         for start in tqdm(range(0, len(order), batch), disable=None, desc="align"):
             rows = order[start : start + batch]
-            encoded = model.text_encoder(collate_text([r.text for r in rows]))
-            scores = model.text_encoder.phoneme_logits(encoded).log_softmax(-1).numpy()
+            encoded = model.text_encoder(collate_text([r.text for r in rows]).to(device))
+            logits = model.text_encoder.phoneme_logits(encoded)
+            scores = logits.log_softmax(-1).cpu().numpy()
             for row, score in zip(rows, scores, strict=True):
                 if len(row.seconds) != len(row.phonemes) + 2:
                     raise ValueError(
@@ -240,7 +242,7 @@ def encode(model: JepaModel, corpus: Corpus, *, batch: int = 32) -> int:
 
     order = sorted(range(len(corpus.rows)), key=lambda i: corpus.rows[i].frames)
     total = sum(row.latent_frames for row in corpus.rows)
-    width = model.config.latent
+    width, device = model.config.latent, next(model.parameters()).device
     path = corpus.folder / "latents.f16.part"
     out = np.memmap(path, np.float16, "w+", shape=(total, width))
     with torch.inference_mode():
@@ -248,8 +250,8 @@ def encode(model: JepaModel, corpus: Corpus, *, batch: int = 32) -> int:
             chunk = order[start : start + batch]
             mels = [corpus.mel_of(i) for i in chunk]
             padded = torch.nn.utils.rnn.pad_sequence(mels, batch_first=True).transpose(1, 2)
-            lengths = torch.tensor([len(m) for m in mels])
-            means = model.audio_encoder(padded, lengths).mean.numpy()
+            lengths = torch.tensor([len(m) for m in mels]).to(device)
+            means = model.audio_encoder(padded.to(device), lengths).mean.cpu().numpy()
             for index, mean in zip(chunk, means, strict=True):
                 row = corpus.rows[index]
                 first = row.start // STRIDE

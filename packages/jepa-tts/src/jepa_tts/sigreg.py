@@ -18,6 +18,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from jepa_tts.device import exact
+
 DIRECTIONS = 256
 REACH, POINTS = 5.0, 9
 """The integral is a trapezoidal sum over 17 points from -5 to 5; what is summed is even in t."""
@@ -36,7 +38,9 @@ def sigreg(
     latents: Tensor, generator: torch.Generator | None = None, directions: int = DIRECTIONS
 ) -> Tensor:
     """The loss of ``latents`` [N, Z] along ``directions`` drawn anew from ``generator``."""
-    return epps_pulley(latents @ directions_of(latents.shape[1], generator, directions)).mean()
+    along = directions_of(latents.shape[1], generator, directions).to(latents.device)
+    with exact(latents.device):
+        return epps_pulley(latents.float() @ along).mean()
 
 
 def directions_of(width: int, generator: torch.Generator | None, count: int) -> Tensor:

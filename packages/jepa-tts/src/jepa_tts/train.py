@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from jepa_tts.checkpoint import save_tensors
 from jepa_tts.collapse import refuse_collapse
+from jepa_tts.device import half
 from jepa_tts.stages import make_stage
 from jepa_tts.stages.stage import Loss, Media, Stage
 from jepa_tts.train_config import TrainConfig, learning_rate
@@ -36,14 +37,17 @@ _log = logging.getLogger(__name__)
 def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, float]:
     """Run a stage to its end (or continue it); returns the last validation figures.
 
-    ``progress`` shows a bar: by default on a terminal only.
+    ``progress`` shows a bar: by default on a terminal only. A run that ``config.minutes`` ended may
+    have no figures yet.
 
     Raises:
         FileNotFoundError: if the cache lacks what the stage reads.
-        ValueError: if the cache has no validation rows, or too few training rows for one batch.
+        ValueError: if the cache has no validation rows, or too few training rows for one batch, or
+            the device is not there.
         FloatingPointError: if the loss or its gradient is not finite.
         CollapseError: with ``collapse_guard``, if the embeddings collapse.
     """
+    limit = Limit(config.minutes)
     if config.threads:
         torch.set_num_threads(config.threads)
     out = Path(config.out)
@@ -87,11 +91,31 @@ def train(config: TrainConfig, *, progress: bool | None = None) -> dict[str, flo
                 log.figures(step, "validation", figures)
             if step % config.media_every == 0 or step == config.steps:
                 _record(log, step, show(stage))
-            if step % config.save_every == 0 or step == config.steps:
+            late = limit.reached()
+            if late or step % config.save_every == 0 or step == config.steps:
                 save(out, stage, optimizer, generator, step)
-            if step >= config.steps:
+            if late or step >= config.steps:
                 break
     return figures
+
+
+class Limit:
+    """Time for a run of ``minutes`` (0 for ever), counted from when it is made."""
+
+    def __init__(self, minutes: float) -> None:
+        self.seconds = 60.0 * minutes or math.inf
+        self.start = time.perf_counter()
+        self.last = math.inf
+        self.longest = 0.0
+
+    def reached(self) -> bool:
+        """Whether another turn might be one too many, should it and saving last as long as the
+        longest so far; to be asked once a turn.
+        """
+        now = time.perf_counter()
+        self.longest = max(self.longest, now - self.last)
+        self.last = now
+        return now - self.start + 2 * self.longest > self.seconds
 
 
 def batches(stage: Stage, seed: int, step: int) -> Iterator[Any]:
@@ -130,7 +154,7 @@ def optimise(
     """
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(config, step)
-    with torch.autocast(parameters[0].device.type, torch.bfloat16, enabled=config.amp):
+    with half(parameters[0].device, config.amp):
         loss = stage.loss(batch, step / config.steps, generator)
     _refuse_not_finite("loss", float(loss.total.detach()), step, config)
     optimizer.zero_grad(set_to_none=True)

@@ -24,8 +24,10 @@ class TrainConfig:
     after ``warm_up`` steps, have an effective rank under ``least_rank`` of their dimensions or a
     median variance under ``least_variance``. ``language`` (such as ``hi``) is added to the model of
     ``start``, which stays as it is: ``pronounce`` and ``predict`` then train a text encoder and
-    durations of the language's own, and additions of ``rank`` to the predictor. ``threads`` 0
-    leaves torch's own number.
+    durations of the language's own, and additions of ``rank`` to the predictor. ``device`` is a
+    name of torch's, or ``auto``: a GPU where there is one. ``amp`` computes in bfloat16 what bears
+    it. ``minutes``, if not 0, ends the run before that much time has passed, saved; the same
+    configuration goes on from there. ``threads`` 0 leaves torch's own number.
     """
 
     stage: StageName
@@ -56,7 +58,9 @@ class TrainConfig:
     collapse_guard: bool = False
     least_rank: float = 0.25
     least_variance: float = 0.01
+    device: str = "auto"
     amp: bool = False
+    minutes: float = 0.0
     seed: int = 0
     threads: int = 0
     log_every: int = 20
@@ -87,7 +91,7 @@ class TrainConfig:
             if getattr(self, name) < 1:
                 self._refuse(name, "at least 1")
         for name in ("warm_up", "weight_decay", "kl", "sigreg", "spectral", "history_noise",
-                     "least_variance", "threads"):  # fmt: skip
+                     "least_variance", "minutes", "threads"):  # fmt: skip
             if not getattr(self, name) >= 0:
                 self._refuse(name, "at least 0")
         for name in ("final_rate", "history_drop", "feedback", "least_rank"):

@@ -84,7 +84,7 @@ class ISTFTHead(nn.Module):
         generator: torch.Generator | None = None,  # noqa: ARG002
     ) -> Sound:
         """[B, F, D] -> samples; ``f0`` and ``generator`` are not needed."""
-        magnitude, phase = self.out(x).transpose(1, 2).chunk(2, dim=1)
+        magnitude, phase = self.out(x).float().transpose(1, 2).chunk(2, dim=1)
         spectrum = torch.polar(magnitude.exp().clamp_max(MAX_MAGNITUDE), phase)
         return Sound(inverse_stft(spectrum, self.window, self.config))
 
@@ -113,10 +113,11 @@ class SourceFilterHead(nn.Module):
     ) -> Sound:
         """[B, F, D] -> samples; ``f0`` [B, F] in Hz (0 unvoiced) replaces the head's own."""
         hop, rate = self.config.hop_length, self.config.sample_rate
-        pitch = self.pitch(x)
+        pitch = self.pitch(x).float()
         own = (pitch[..., 0] * PITCH_SPREAD + PITCH_CENTRE).clamp(3.7, 6.5).exp()
         spoken = own * (pitch[..., 1] > 0) if f0 is None else f0
-        voiced, noisy = self.out(x).clamp(-14.0, 6.0).transpose(1, 2).chunk(2, dim=1)  # [B, K, F]
+        envelopes = self.out(x).float().clamp(-14.0, 6.0).transpose(1, 2)
+        voiced, noisy = envelopes.chunk(2, dim=1)  # [B, K, F]
         pulses = pulse_spectrum(spoken.detach(), self.window, hop, rate)
         noise = noise_spectrum(spoken.shape, self.window, hop, generator)
         spectrum = minimum_phase(voiced) * pulses + noisy.exp() * noise

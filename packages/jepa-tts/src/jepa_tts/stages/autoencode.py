@@ -17,6 +17,7 @@ from jepa_tts.checkpoint import save_model, start_model
 from jepa_tts.collapse import spread
 from jepa_tts.config import STRIDE
 from jepa_tts.corpus import Corpus
+from jepa_tts.device import open_device
 from jepa_tts.losses import kl_loss, kl_weight, reconstruction_loss, spectral_loss
 from jepa_tts.sigreg import sigreg
 from jepa_tts.stages.stage import Loss, Media
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 CROP = 192
 """Mel frames per crop: two seconds."""
+FLOOR = -11.5
+"""Log-mel of silence, for what lies behind the end of a recording."""
 PITCH_CENTRE, PITCH_SPREAD = 5.1, 0.35
 """Mean and deviation of log F0 over men and women, to scale the pitch dimensions."""
 VARIANCE_FLOOR = 0.6
@@ -39,8 +42,9 @@ class Autoencode:
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
-        self.corpus = Corpus(Path(config.cache))
-        self.network = start_model(config, self.corpus)
+        self.device = open_device(config.device)
+        self.corpus = Corpus(Path(config.cache), device=self.device)
+        self.network = start_model(config, self.corpus).to(self.device)
         measured = [i for i in range(len(self.corpus.rows)) if self._measured(i)]
         train = set(self.corpus.part("train"))
         self.rows = [i for i in measured if i in train]
@@ -99,21 +103,18 @@ class Autoencode:
         ]
         return [crops[k : k + size] for k in range(0, len(crops) - size + 1, size)]
 
-    def _crop(self, index: int, start: int) -> tuple[Tensor, Tensor]:
-        row = self.corpus.rows[index]
-        end = min(row.frames, start + CROP)
-        mel = np.full((CROP, self.corpus.mels), -11.5, np.float32)
-        mel[: end - start] = self.corpus.mel[row.start + start : row.start + end]
-        pitch = np.zeros(CROP, np.float32)
-        pitch[: end - start] = self.corpus.pitch[row.start + start : row.start + end]
-        return torch.from_numpy(mel), torch.from_numpy(pitch)
+    def _crops(self, crops: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        """Mels [B, M, F] and pitch [B, F], with silence behind the end of a row."""
+        rows = [(self.corpus.rows[index], start) for index, start in crops]
+        spans = [(row.start + start, min(CROP, row.frames - start)) for row, start in rows]
+        mel = self.corpus.padded("mel", spans, length=CROP, fill=FLOOR)
+        return mel.transpose(1, 2), self.corpus.padded("pitch", spans, length=CROP)
 
     def loss(
         self, batch: list[tuple[int, int]], progress: float, generator: torch.Generator
     ) -> Loss:
         """L1 + spectral + annealed KL or SIGReg + pitch; and how the embeddings are spread."""
-        mels, pitches = zip(*(self._crop(*item) for item in batch), strict=True)
-        mel, pitch = torch.stack(mels).transpose(1, 2), torch.stack(pitches)
+        mel, pitch = self._crops(batch)
         gaussian = self.network.audio_encoder(mel)
         latents, regulariser = self._regularised(gaussian, generator)
         decoded = self.network.mel_decoder(latents)
@@ -138,14 +139,12 @@ class Autoencode:
         """
         if self.config.regulariser == "sigreg":
             return gaussian.mean, sigreg(free(gaussian.mean), generator)
-        mask = torch.ones(gaussian.mean.shape[:2], dtype=torch.bool)
+        mask = torch.ones(gaussian.mean.shape[:2], dtype=torch.bool, device=self.device)
         return gaussian.sample(generator), kl_loss(gaussian, mask)
 
     def validate(self) -> dict[str, float]:
         """Reconstruction without sampling, pitch error in semitones and voicing mistakes."""
-        batch = [self._crop(i, 0) for i in self.held_out]
-        mel = torch.stack([m for m, _ in batch]).transpose(1, 2)
-        pitch = torch.stack([p for _, p in batch])
+        mel, pitch = self._crops([(i, 0) for i in self.held_out])
         mean = self.network.audio_encoder(mel).mean
         decoded = self.network.mel_decoder(mean)
         heard = latent_pitch(mean)
@@ -162,9 +161,10 @@ class Autoencode:
 
     def media(self) -> Media:
         """One held-out crop and its reconstruction."""
-        mel, _ = self._crop(self.held_out[0], 0)
-        decoded = self.network.mel_decoder(self.network.audio_encoder(mel.T[None]).mean)[0]
-        return Media({"mel/true": mel.T.numpy(), "mel/decoded": decoded.numpy()})
+        mel, _ = self._crops([(self.held_out[0], 0)])
+        decoded = self.network.mel_decoder(self.network.audio_encoder(mel).mean)
+        mels = {"true": mel, "decoded": decoded}
+        return Media({f"mel/{name}": shown[0].cpu().numpy() for name, shown in mels.items()})
 
 
 def free(latents: Tensor) -> Tensor:

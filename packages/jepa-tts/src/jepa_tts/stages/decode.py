@@ -16,6 +16,7 @@ from torch import Tensor
 from jepa_tts.config import STRIDE
 from jepa_tts.drift import free_run
 from jepa_tts.losses import masked_mean, spectral_loss
+from jepa_tts.stages.autoencode import FLOOR
 from jepa_tts.stages.predict import Predict
 from jepa_tts.stages.stage import Loss
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 REAL_SHARE = 0.3
-FLOOR = -11.5
-"""Log-mel of silence, for padding."""
 
 
 class Decode(Predict):
@@ -52,9 +51,10 @@ class Decode(Predict):
         plan, _, frames = self._plan(data, batch, generator)
         predicted = self.network.predict(plan, self.corrupt(data.latents, generator)).latents
         real = torch.rand(len(batch), 1, 1, generator=generator) < REAL_SHARE
-        mels = [self.corpus.mel_of(i) for i in batch]
-        mel = torch.nn.utils.rnn.pad_sequence(mels, batch_first=True, padding_value=FLOOR)
-        return torch.where(real, data.latents, predicted), mel.transpose(1, 2), frames
+        latents = torch.where(real.to(self.device), data.latents, predicted.to(data.latents))
+        spans = [(row.start, row.frames) for row in (self.corpus.rows[i] for i in batch)]
+        mel = self.corpus.padded("mel", spans, fill=FLOOR)
+        return latents, mel.transpose(1, 2), frames
 
     def validate(self) -> dict[str, float]:
         """L1 of mels decoded from real, teacher-forced and free-running embeddings."""

@@ -16,7 +16,9 @@ from jepa_tts.alphabet import PAD
 from jepa_tts.checkpoint import save_model, start_model
 from jepa_tts.collapse import spread
 from jepa_tts.corpus import Corpus, TextAudio, buckets
+from jepa_tts.device import normal, open_device
 from jepa_tts.drift import free_run
+from jepa_tts.frames import Span
 from jepa_tts.losses import (
     duration_loss,
     masked_mean,
@@ -47,8 +49,9 @@ class Predict:
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
-        self.corpus = Corpus(Path(config.cache))
-        self.network = start_model(config, self.corpus)
+        self.device = open_device(config.device)
+        self.corpus = Corpus(Path(config.cache), device=self.device)
+        self.network = start_model(config, self.corpus).to(self.device)
         self.additions = attach(self.network.predictor, config.rank) if config.language else []
         self.rows = [i for i in self.corpus.part("train") if self._usable(i)]
         self.held_out = [i for i in self.corpus.part("validation") if self._usable(i)][:96]
@@ -58,7 +61,7 @@ class Predict:
         self.table = {p: i + 1 for i, p in enumerate(self.network.config.phonemes)}
         self.deviation = torch.from_numpy(
             np.asarray(self.corpus.latents[:200_000], np.float32).std(0)
-        )
+        ).to(self.device)
 
     def _usable(self, index: int) -> bool:
         return 12 <= self.corpus.rows[index].latent_frames <= 320
@@ -100,7 +103,7 @@ class Predict:
         total = parts["mse"] + STOP_WEIGHT * parts["stop"]
         total = total + DURATION_WEIGHT * parts["duration"]
         if not self.config.freeze_text:
-            parts["ctc"] = self._pronunciation(encoded, data, batch)
+            parts["ctc"] = self._pronunciation(encoded, batch)
             total = total + CTC_WEIGHT * parts["ctc"]
         figures = {name: float(value.detach()) for name, value in parts.items()}
         return Loss(total, figures | spread(out.latents[frames]))
@@ -112,50 +115,51 @@ class Predict:
             encoded = self.network.text_encoder(data.ids)
         voice = self._voice(data, batch, generator)
         plan = Plan(encoded, data.ids != PAD, voice, data.durations, data.lengths)
-        times = torch.arange(data.latents.shape[1])
+        times = torch.arange(data.latents.shape[1], device=self.device)
         return plan, encoded, times[None] < data.lengths[:, None]
 
     def _voice(self, data: TextAudio, batch: list[int], generator: torch.Generator) -> Tensor:
         """Named voices from the table, some (and all unnamed) from another clip of the speaker."""
         looked_up = self.network.voices.lookup(data.voices.clamp_min(0))
         chance = torch.rand(len(batch), generator=generator)
-        heard = (data.voices < 0) | (chance < HEARD_SHARE)
-        if not heard.any():
+        heard = ((data.voices.cpu() < 0) | (chance < HEARD_SHARE)).nonzero()[:, 0]
+        if not len(heard):
             return looked_up
-        clips = [self._clip(batch[i], generator) for i in heard.nonzero()[:, 0].tolist()]
-        padded = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True)
-        lengths = torch.tensor([len(c) for c in clips])
+        clips = [self._clip(batch[i], generator) for i in heard.tolist()]
+        padded = self.corpus.padded("latents", clips)
+        lengths = torch.tensor([length for _, length in clips])
         mask = torch.arange(padded.shape[1])[None] < lengths[:, None]
-        return looked_up.index_put((heard,), self.network.voices.hear(padded, mask))
+        voices = self.network.voices.hear(padded, mask.to(self.device)).to(looked_up)
+        return looked_up.index_put((heard.to(self.device),), voices)
 
-    def _clip(self, index: int, generator: torch.Generator) -> Tensor:
+    def _clip(self, index: int, generator: torch.Generator) -> Span:
         others = self.by_speaker.get(self.corpus.rows[index].speaker) or [index]
         pick = others[int(torch.randint(len(others), (), generator=generator))]
-        latents = self.corpus.latents_of(pick)
+        first, frames = self.corpus.rows[pick].latent_span
         length = int(torch.randint(*PROMPT_FRAMES, (), generator=generator))
-        start = int(torch.randint(max(1, len(latents) - length + 1), (), generator=generator))
-        return latents[start : start + length]
+        start = int(torch.randint(max(1, frames - length + 1), (), generator=generator))
+        return first + start, min(length, frames - start)
 
     def corrupt(self, latents: Tensor, generator: torch.Generator) -> Tensor:
         """Noise of a random strength per sentence, and whole frames dropped to zero."""
         batch, frames, _ = latents.shape
         strength = torch.rand(batch, 1, 1, generator=generator) * self.config.history_noise
-        noise = torch.randn(latents.shape, generator=generator) * self.deviation
+        noise = normal(latents.shape, generator, self.device) * self.deviation
         kept = torch.rand(batch, frames, 1, generator=generator) >= self.config.history_drop
-        return (latents + strength * noise) * kept
+        return (latents + strength.to(self.device) * noise) * kept.to(self.device)
 
     @torch.no_grad()
     def _feed_back(self, plan: Plan, history: Tensor, generator: torch.Generator) -> Tensor:
         """Replace a random share of the history by what the model itself predicts for it."""
         own = self.network.predict(plan, history).latents
         chosen = torch.rand(*history.shape[:2], 1, generator=generator) < self.config.feedback
-        return torch.where(chosen, own, history)
+        return torch.where(chosen.to(self.device), own.to(history), history)
 
-    def _pronunciation(self, encoded: Tensor, data: TextAudio, batch: list[int]) -> Tensor:
+    def _pronunciation(self, encoded: Tensor, batch: list[int]) -> Tensor:
         logits = self.network.text_encoder.phoneme_logits(encoded)
-        rows = [self.corpus.rows[i].phonemes for i in batch]
-        ids = [torch.tensor([self.table[p] for p in row]) for row in rows]
-        return pronunciation_loss(logits, (data.ids != PAD).sum(1) * HALVES, ids)
+        rows = [self.corpus.rows[i] for i in batch]
+        ids = [torch.tensor([self.table[p] for p in row.phonemes]) for row in rows]
+        return pronunciation_loss(logits, torch.tensor([r.bytes * HALVES for r in rows]), ids)
 
     def validate(self) -> dict[str, float]:
         """R squared per dimension (teacher-forced); how far free running and its length stray; how
@@ -185,7 +189,7 @@ class Predict:
             "free_r2": 1 - error / float(scatter.mean()),
             "length_error": float(missed.float().mean()),
             "duration": float(duration_loss(log_durations, data.durations, plan.mask)),
-            "ctc": float(self._pronunciation(encoded, data, self.held_out)),
+            "ctc": float(self._pronunciation(encoded, self.held_out)),
             "duration_l1": float(
                 masked_mean((log_durations.expm1() - data.durations).abs(), plan.mask)
             ),
@@ -199,4 +203,4 @@ class Predict:
         free = free_run(self.network, plan, data.latents.shape[1])
         mels = {"true": data.latents, "forced": forced, "free": free}
         decode = self.network.mel_decoder
-        return Media({f"mel/{name}": decode(z)[0].numpy() for name, z in mels.items()})
+        return Media({f"mel/{name}": decode(z)[0].cpu().numpy() for name, z in mels.items()})

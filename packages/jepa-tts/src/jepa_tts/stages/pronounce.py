@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from jepa_tts.alphabet import PAD
 from jepa_tts.checkpoint import save_model, start_model
 from jepa_tts.corpus import Corpus, buckets
+from jepa_tts.device import open_device
 from jepa_tts.losses import pronunciation_loss
 from jepa_tts.stages.stage import Loss, Media
 from jepa_tts.text import HALVES, collate_text
@@ -42,7 +44,8 @@ class Pronounce:
         self.sentences = [rows[i] for i in corpus.part("train")]
         self.words = _lexicon(Path(config.lexicon)) if config.lexicon else []
         alphabet = sorted({p for row in (*rows, *self.words) for p in row.phonemes})
-        self.network = start_model(config, corpus, "".join(alphabet))
+        self.device = open_device(config.device)
+        self.network = start_model(config, corpus, "".join(alphabet)).to(self.device)
         self.table = {p: i + 1 for i, p in enumerate(self.network.config.phonemes)}
 
     def trained(self) -> list[nn.Parameter]:
@@ -80,7 +83,8 @@ class Pronounce:
     def _logits(self, batch: list[Spelling]) -> tuple[Tensor, Tensor]:
         encoder = self.network.text_encoder
         ids = collate_text([row.text for row in batch])
-        return encoder.phoneme_logits(encoder(ids)), (ids != 0).sum(1) * HALVES
+        slots = (ids != PAD).sum(1) * HALVES
+        return encoder.phoneme_logits(encoder(ids.to(self.device))), slots
 
     def _ids(self, batch: list[Spelling]) -> list[Tensor]:
         return [torch.tensor([self.table[p] for p in row.phonemes]) for row in batch]
@@ -90,8 +94,9 @@ class Pronounce:
         logits, slots = self._logits(self.held_out)
         loss = pronunciation_loss(logits, slots, self._ids(self.held_out))
         right = 0
-        for row, score, count in zip(self.held_out, logits, slots, strict=True):
-            path = torch.unique_consecutive(score[:count].argmax(-1))
+        best = logits.argmax(-1).cpu()
+        for row, labels, count in zip(self.held_out, best, slots, strict=True):
+            path = torch.unique_consecutive(labels[:count])
             right += [int(p) for p in path if p] == [self.table[p] for p in row.phonemes]
         return {"ctc": float(loss), "sentences_right": right / max(1, len(self.held_out))}
 

@@ -5,8 +5,9 @@ Letters: B batch, F mel frames, S samples.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from jepa_tts.checkpoint import save_model
 from jepa_tts.corpus import Corpus
+from jepa_tts.device import exact, normal, open_device
 from jepa_tts.stages.stage import Loss, Media
 from jepa_tts.vocoder import Vocoder
 from jepa_tts.vocoder_config import PITCH_CENTRE, PITCH_SPREAD, VocoderConfig
@@ -26,8 +28,17 @@ CROP = 64
 """Mel frames per crop: 0.68 s."""
 HOP = 256
 STFT_SIZES = (256, 512, 1024, 2048)
+READERS = 4
 PITCH_WEIGHT = 0.3
 MEL_WEIGHT = 1.0
+
+
+class Clips(NamedTuple):
+    """``mel`` [B, M, F], ``pitch`` [B, F] in Hz and ``samples`` [B, S]."""
+
+    mel: Tensor
+    pitch: Tensor
+    samples: Tensor
 
 
 class Vocode:
@@ -35,15 +46,17 @@ class Vocode:
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
+        self.device = open_device(config.device)
         torch.manual_seed(config.seed)
-        self.corpus = Corpus(Path(config.cache))
-        self.network = _Trained(config)
+        self.corpus = Corpus(Path(config.cache), device=self.device)
+        self.network = _Trained(config).to(self.device)
         corpus = self.corpus
         measured = {
             i
             for i, r in enumerate(corpus.rows)
             if r.frames > CROP + 2 and not np.isnan(corpus.pitch[r.start])
         }
+        self.readers = ThreadPoolExecutor(READERS)
         self.rows = [i for i in corpus.part("train") if i in measured]
         self.held_out = [i for i in corpus.part("validation") if i in measured][:32]
 
@@ -65,16 +78,16 @@ class Vocode:
         ]
         return [crops[k : k + size] for k in range(0, len(crops) - size + 1, size)]
 
-    def _crop(self, index: int, start: int, frames: int = CROP) -> tuple[Tensor, Tensor, Tensor]:
-        import soundfile
-
-        row = self.corpus.rows[index]
-        length = (frames - 1) * HOP
-        samples, _ = soundfile.read(row.audio, length, start * HOP, dtype="float32", fill_value=0.0)
-        span = slice(row.start + start, row.start + start + frames)
-        mel = torch.from_numpy(self.corpus.mel[span].astype(np.float32)).T
-        pitch = torch.from_numpy(self.corpus.pitch[span].astype(np.float32))
-        return mel, pitch, torch.from_numpy(samples)
+    def _crops(self, crops: list[tuple[int, int]], frames: int = CROP) -> Clips:
+        rows = [(self.corpus.rows[index], start) for index, start in crops]
+        spans = [(row.start + start, frames) for row, start in rows]
+        # several at once: reading a file waits more than it works
+        samples = self.readers.map(lambda item: _samples(item[0].audio, item[1], frames), rows)
+        return Clips(
+            self.corpus.padded("mel", spans).transpose(1, 2).contiguous(),
+            self.corpus.padded("pitch", spans),
+            torch.from_numpy(np.stack(list(samples))).to(self.device),
+        )
 
     def loss(
         self,
@@ -83,13 +96,12 @@ class Vocode:
         generator: torch.Generator,
     ) -> Loss:
         """STFT magnitudes, mel and pitch; mels are slightly blurred."""
-        mel, pitch, real = (
-            torch.stack(x) for x in zip(*(self._crop(*c) for c in batch), strict=True)
-        )
-        blur = torch.rand(len(mel), 1, 1, generator=generator) * 0.15
-        noisy = mel + blur * torch.randn(mel.shape, generator=generator)
+        mel, pitch, real = self._crops(batch)
+        blur = torch.rand(len(mel), 1, 1, generator=generator).to(self.device) * 0.15
+        noisy = mel + blur * normal(mel.shape, generator, self.device)
         made, heard = self.network.vocoder(noisy, pitch, generator)
-        parts = {"stft": stft_loss(made, real), "mel": mel_loss(made, real)}
+        with exact(self.device):
+            parts = {"stft": stft_loss(made, real), "mel": mel_loss(made, real)}
         total = parts["stft"] + MEL_WEIGHT * parts["mel"]
         if heard is not None:
             parts["pitch"] = pitch_loss(heard, pitch)
@@ -106,15 +118,15 @@ class Vocode:
         """The same distances on held-out clips, with the vocoder's own pitch."""
         sums: dict[str, list[float]] = {}
         for index in self.held_out:
-            mel, pitch, real = self._crop(index, 0, min(280, self.corpus.rows[index].frames - 1))
-            generator = torch.Generator().manual_seed(0)
-            made, heard = self.network.vocoder(mel[None], None, generator)
-            sums.setdefault("stft", []).append(float(stft_loss(made, real[None])))
-            sums.setdefault("mel", []).append(float(mel_loss(made, real[None])))
+            frames = min(280, self.corpus.rows[index].frames - 1)
+            mel, pitch, real = self._crops([(index, 0)], frames)
+            made, heard = self.network.vocoder(mel, None, torch.Generator().manual_seed(0))
+            sums.setdefault("stft", []).append(float(stft_loss(made, real)))
+            sums.setdefault("mel", []).append(float(mel_loss(made, real)))
             if heard is not None:
-                guess = (heard[0, :, 0] * PITCH_SPREAD + PITCH_CENTRE).exp()
-                both = (pitch > 0) & (heard[0, :, 1] > 0)
-                wrong = ((heard[0, :, 1] > 0) != (pitch > 0)).float().mean()
+                guess = (heard[..., 0] * PITCH_SPREAD + PITCH_CENTRE).exp()
+                both = (pitch > 0) & (heard[..., 1] > 0)
+                wrong = ((heard[..., 1] > 0) != (pitch > 0)).float().mean()
                 cents = (12 * (guess[both] / pitch[both]).log2()).abs()
                 sums.setdefault("pitch_semitones", []).append(float(cents.median()))
                 sums.setdefault("voicing_errors", []).append(float(wrong))
@@ -124,10 +136,18 @@ class Vocode:
         """Held-out clips as they are and vocoded."""
         sounds = {}
         for k, index in enumerate(self.held_out[:3]):
-            mel, _, real = self._crop(index, 0, self.corpus.rows[index].frames - 1)
-            made = self.network.vocoder(mel[None], None, torch.Generator().manual_seed(0)).samples
-            sounds |= {f"real/{k}": real.numpy(), f"vocoded/{k}": made[0].clamp(-1, 1).numpy()}
+            mel, _, real = self._crops([(index, 0)], self.corpus.rows[index].frames - 1)
+            made = self.network.vocoder(mel, None, torch.Generator().manual_seed(0)).samples
+            pair = {f"real/{k}": real, f"vocoded/{k}": made.clamp(-1, 1)}
+            sounds |= {name: samples[0].cpu().numpy() for name, samples in pair.items()}
         return Media({}, sounds)
+
+
+def _samples(path: str, start: int, frames: int) -> np.ndarray:
+    import soundfile
+
+    length = (frames - 1) * HOP
+    return soundfile.read(path, length, start * HOP, dtype="float32", fill_value=0.0)[0]
 
 
 class _Trained(nn.Module):
