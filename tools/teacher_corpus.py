@@ -300,13 +300,29 @@ def plan(pool: list[str], scale: float, part: str = "all") -> list[Job]:
     return jobs
 
 
+def first_hours(jobs: list[Job], hours: float) -> list[Job]:
+    """The first jobs that last ``hours`` together (estimated)."""
+    seconds, taken = 0.0, []
+    for job in jobs:
+        if seconds >= 3600 * hours:
+            break
+        seconds += estimate(job.text, job.voice)
+        taken.append(job)
+    return taken
+
+
+def estimate(text: str, voice: Voice) -> float:
+    """Seconds that ``text`` lasts in a voice."""
+    return 0.3 + len(text) / (CHARACTERS_PER_SECOND[voice.teacher] * voice.speed)
+
+
 def _jobs(cast: dict[str, Voice], texts: Iterator[str], scale: float) -> list[Job]:
     jobs = []
     for speaker, voice in cast.items():
         seconds, count = 0.0, 0
         while seconds < voice.hours * 3600 * scale:
             text = next(texts)
-            seconds += 0.3 + len(text) / (CHARACTERS_PER_SECOND[voice.teacher] * voice.speed)
+            seconds += estimate(text, voice)
             jobs.append(Job(f"{speaker}-{count:05d}", speaker, voice, text))
             count += 1
     return jobs
@@ -443,9 +459,22 @@ def write_lines(path: Path, rows: list[str]) -> None:
 @click.option("--scale", default=1.0, show_default=True, help="Share of the planned hours.")
 @click.option("--workers", default=os.cpu_count(), show_default=True)
 @click.option("--part", type=click.Choice(["all", "named", "virtual", "paced"]), default="all")
-def main(wordnet: Path, out: Path, scale: float, workers: int, part: str) -> None:
+@click.option("--hours", type=float, help="Stop after so many.  [default: all that is planned]")
+@click.option("--teacher", "teachers", type=click.Choice(list(LICENCE)), multiple=True,
+              help="Only voices made of this one.  [default: both]")  # fmt: skip
+def main(
+    wordnet: Path,
+    out: Path,
+    scale: float,
+    workers: int,
+    part: str,
+    hours: float | None,
+    teachers: tuple[str, ...],
+) -> None:
     """Make the teacher corpus in OUT."""
     jobs = plan(sentences(wordnet), scale, part)
+    jobs = [job for job in jobs if job.voice.teacher in (teachers or LICENCE)]
+    jobs = jobs if hours is None else first_hours(jobs, hours)
     shards = out / "shards"
     shards.mkdir(parents=True, exist_ok=True)
     todo = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from jepa_tts.model import JepaModel
     from jepa_tts.tts import JepaTTS
 
+sys.path.insert(0, str(Path(__file__).parent))  # for `from elsewhere import ...`
 SPEAKERS = ("ada", "bert")
 
 

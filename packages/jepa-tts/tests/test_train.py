@@ -10,12 +10,14 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from judges import small_judges
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from jepa_tts import train as training
 from jepa_tts.stages import make_stage
@@ -45,35 +47,6 @@ def settings(stage: str, folders: dict[str, str], out: Path, **values: Any) -> T
     }
     every = {"log_every": 1, "save_every": SAVED, "validate_every": 3, "media_every": 3}
     return TrainConfig(**(base | every | values))
-
-
-class SmallJudge(nn.Module):
-    """A discriminator with the vocos package's interface and next to no weights."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList([nn.Conv1d(1, 4, 15, 4), nn.Conv1d(4, 1, 15, 4)])
-
-    def _judge(self, samples: Tensor) -> list[Tensor]:
-        maps = [samples[:, None]]
-        for layer in self.layers:
-            maps.append(nn.functional.leaky_relu(layer(maps[-1])))
-        return maps[1:]
-
-    def forward(self, y: Tensor, y_hat: Tensor) -> tuple[list, list, list, list]:
-        real, made = self._judge(y), self._judge(y_hat)
-        return [real[-1].flatten(1)], [made[-1].flatten(1)], [real], [made]
-
-
-def small_judges() -> None:
-    """Replace the adversary's discriminators, which have 40 million weights."""
-    from jepa_tts.stages import adversary
-
-    def build(judges: adversary.Judges) -> None:
-        nn.Module.__init__(judges)
-        judges.period, judges.resolution = SmallJudge(), SmallJudge()
-
-    adversary.Judges.__init__ = build
 
 
 def die_in_training(config: TrainConfig) -> None:
@@ -248,6 +221,24 @@ def test_batches_continue_across_epochs(folders: dict[str, str], tmp_path: Path)
     for step in range(len(plan)):
         follow = training.batches(stage, 0, step)
         assert next(follow) == plan[step]
+
+
+def test_minutes_end_a_run_that_the_same_command_goes_on_with(
+    folders: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step lasts 30 s here, so after two of them there is no room for a third and for saving."""
+    config = settings("predict", folders, tmp_path / "sliced", save_every=100, minutes=1.8)
+    steps = []
+    for _ in range(3):
+        seconds = iter(range(0, 10_000, 10))  # three looks at the watch a step
+        watch = SimpleNamespace(perf_counter=lambda seconds=seconds: float(next(seconds)))
+        monkeypatch.setattr(training, "time", watch)
+        train(config, progress=False)
+        steps.append(int(weights(tmp_path / "sliced")["step"]))
+    assert steps == [2, 4, STEPS]
+    train(settings("predict", folders, tmp_path / "whole", save_every=100), progress=False)
+    sliced, whole = weights(tmp_path / "sliced"), weights(tmp_path / "whole")
+    assert all(torch.equal(sliced[name], tensor) for name, tensor in whole.items())
 
 
 def test_too_few_rows_for_a_batch(folders: dict[str, str], tmp_path: Path) -> None:
