@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -223,3 +224,16 @@ def test_the_own_script_is_refused_by_the_command(run: Path, tmp_path: Path) -> 
     result = CliRunner().invoke(main, ["pack-language", *map(str, options)])
     assert result.exit_code != 0
     assert "own script" in result.output
+
+
+def test_the_checkpoint_that_ships_speaks_hindi() -> None:
+    """At a speaker's pace, and not as the same bytes read as English."""
+    text = "मेरी बहन दिल्ली में पढ़ाती है।"
+    tts = JepaTTS.from_pretrained()
+    audio = tts.speak(text)
+    assert 8 < len(text) / audio.duration < 25
+    own = read_weights(shipped())
+    english = Narrator(replace(own, languages={}))
+    assert (
+        abs(next(english.spoken([text], voice_of(tts), 1.0, 0)).duration / audio.duration - 1) > 0.1
+    )

@@ -75,8 +75,9 @@ class Narrator:
         if script not in self.weights.languages:
             return self
         if script not in self._others:
-            weights, options = self.weights.speaking(script), {"precision": self.precision}
-            self._others[script] = Narrator(weights, threads=self.threads, **options)
+            self._others[script] = Narrator(
+                self.weights.speaking(script), precision=self.precision, threads=self.threads
+            )
         return self._others[script]
 
     def planned(self, text: str, voice: np.ndarray, speed: float = 1.0) -> int:
