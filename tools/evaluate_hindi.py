@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -141,25 +141,28 @@ def main(
     out: Path, checkpoint: str | None, limit: int | None, names: tuple[str, ...], as_json: bool
 ) -> None:
     """Compare what a checkpoint says in Hindi with a teacher; OUT keeps the teacher's readings."""
+    from jepa_tts.narrator import Narrator
+    from jepa_tts.script import sentences as sentences_of
     from jepa_tts.tts import JepaTTS
     from voice_data.audio import Audio
     from voice_data.storage import write_text
 
     sentences = _lines("hindi_heldout.txt")[:limit]
-    pairs = [tuple(line.split("\t")) for line in _lines("hindi_pairs.txt")][:limit]
+    pairs = [(a, b) for a, _, b in (s.partition("\t") for s in _lines("hindi_pairs.txt"))][:limit]
     kept = out / "teacher"
     kept.mkdir(parents=True, exist_ok=True)
     tts = JepaTTS.from_pretrained(checkpoint)
     heard = tts.export_voice(Audio(_kokoro(PROMPT, VOICE, kept), RATE), name="heard")
-    english = JepaTTS.from_pretrained(checkpoint)
-    if english.narrator is None or not english.narrator.weights.languages:
+    if tts.narrator is None or not tts.narrator.weights.languages:
         raise click.UsageError(f"{checkpoint or 'the shipped checkpoint'} speaks no other language")
-    english.narrator.weights.languages.clear()
+    english = Narrator(replace(tts.narrator.weights, languages={}))
     read = Speaker(name="espeak")
     systems: Mapping[str, Say] = {
         "prompt": lambda text: tts.speak(text, voice=heard).samples,
         **{n: (lambda text, n=n: tts.speak(text, voice=n).samples) for n in names},
-        "without the language": lambda text: english.speak(text, voice=heard).samples,
+        "without the language": lambda text: (
+            next(english.spoken(sentences_of(text), heard.vector, 1.0, 0)).samples
+        ),
         "espeak-ng": lambda text: _espeak().speak(text, read).samples,
         "Kokoro, another voice": lambda text: _kokoro(text, OTHER, kept),
     }

@@ -59,7 +59,7 @@ def main(manifest: Path, out: Path, checkpoint: str | None) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name, speaker in tqdm(NAMES.items(), disable=None):
         heard = [np.asarray(tts.voice_vector(None, clip))[0] for clip in clips[speaker][:CLIPS]]
-        vector = np.mean(heard, axis=0, dtype=np.float32)
+        vector = np.stack(heard).mean(0).astype(np.float32)
         facts = {"base_sha256": tts.weights_sha256, "licence": "Apache-2.0", "consent": "synthetic"}
         Voice(name=name, vector=vector, **facts).save(out / f"{name}.safetensors")
 
