@@ -58,4 +58,4 @@ def test_every_recipe_is_a_configuration(path: Path) -> None:
     from voice_data.config import load_config
 
     config = load_config(TrainConfig, path)
-    assert config.stage == path.stem or path.stem == "tiny"
+    assert path.stem in (config.stage, f"language-{config.stage}", "tiny")
