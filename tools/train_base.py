@@ -376,7 +376,7 @@ def _lines(path: Path) -> list[str]:
               help="Only voices made of this one.  [default: both]")  # fmt: skip
 def main(minutes: float, **options: Any) -> None:
     """Train a checkpoint, or go on where the last call stopped."""
-    job, time_left = Job(**options), Slice(minutes)
+    job, time_left, name = Job(**options), Slice(minutes), ""
     done = job.work / "done"
     done.mkdir(parents=True, exist_ok=True)
     try:

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
+from torch.amp.autocast_mode import is_autocast_available
 
 CPU = torch.device("cpu")
 SEEDS = 2**62
@@ -55,7 +56,7 @@ def half(device: torch.device, enabled: bool) -> AbstractContextManager[object]:
 
 def exact(device: torch.device) -> AbstractContextManager[object]:
     """No autocast on ``device``: for what loses its meaning in bfloat16."""
-    if torch.amp.is_autocast_available(device.type):
+    if is_autocast_available(device.type):
         return torch.autocast(device.type, enabled=False)
     return nullcontext()
 
