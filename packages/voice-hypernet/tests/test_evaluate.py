@@ -213,7 +213,7 @@ def test_a_report_of_speed_alone_needs_no_data(tmp_path: Path) -> None:
     found = evaluate(EvaluateConfig(out=str(tmp_path), parts=("speed",),
                                     hypernet=str(save_toy(tmp_path / "toy"))))  # fmt: skip
     assert set(found) == {"speed"}
-    assert "| a description, ms |" in (tmp_path / "report.md").read_text("utf-8")
+    assert "| a new description, ms |" in (tmp_path / "report.md").read_text("utf-8")
 
 
 def test_blends_go_from_one_voice_to_the_other(clips: Clips) -> None:

@@ -12,6 +12,12 @@ from voice_hypernet import threads
 from voice_hypernet.threads import shares, single_threaded_blas, usable_cores
 
 
+@pytest.fixture(autouse=True)
+def _looked_for_again() -> None:
+    """Other tests load BLAS libraries besides NumPy's, after it was looked for."""
+    threads._blas.cache_clear()
+
+
 def blas_threads() -> set[int]:
     """Of every BLAS in the process."""
     found = ThreadpoolController().select(user_api="blas").info()
