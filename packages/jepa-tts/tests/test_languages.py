@@ -96,6 +96,25 @@ def test_what_was_trained_is_what_speaks(bilingual: Path, run: Path) -> None:
             assert (made[name] - weight).norm() <= 0.03 * change + 1e-4, name
 
 
+def test_less_strength_keeps_less_of_the_predictor(
+    run: Path, manifest: Path, tmp_path: Path
+) -> None:
+    facts = {"code": "el", "manifest": manifest, "card": "# x\n", "licence": "CC0-1.0"}
+    package_language(run, tmp_path / "half", strength=0.5, **facts)
+    package_language(run, tmp_path / "none", strength=0.0, **facts)
+    base, trained = load_model(shipped()), load_model(run).state_dict()
+    sha256 = read_weights(shipped()).weights_sha256
+    half, none = (
+        speaking(base, read_language(tmp_path / name, sha256)).state_dict()
+        for name in ("half", "none")
+    )
+    for name in ("predictor.latent_out.weight", "predictor.stop_out.weight"):
+        start = base.state_dict()[name]
+        torch.testing.assert_close(none[name], start, atol=1e-3, rtol=0.02)
+        change = trained[name] - start
+        assert (half[name] - start - change / 2).norm() < 0.05 * change.norm()
+
+
 def test_the_own_language_is_untouched(bilingual: Path) -> None:
     mixed = list(JepaTTS.from_pretrained(bilingual).stream(f"{ENGLISH} {GREEK} {ENGLISH}"))
     alone = list(JepaTTS.from_pretrained(bilingual).stream(f"{ENGLISH} {ENGLISH} {ENGLISH}"))

@@ -39,13 +39,15 @@ def package_language(
     card: str,
     licence: str,
     base: Path | None = None,
+    strength: float = 1.0,
     consent: str = "",
     command: str = "",
 ) -> str:
     """Write ``out`` from the model folder of a run with ``language``; returns its hash.
 
-    ``base`` is the packed checkpoint that the run started from. The script is that of the
-    manifest's texts.
+    ``base`` is the packed checkpoint that the run started from. ``strength`` is the share of what
+    the predictor has learnt that is kept (Wortsman et al., 2022, WiSE-FT): less sounds more like
+    the base, more like the corpus. The script is that of the manifest's texts.
 
     Raises:
         ValueError: if the run changed what a language shares with its base, or more of the
@@ -68,7 +70,8 @@ def package_language(
         elif name.startswith(SHARED_PARTS):
             raise ValueError(f"{run} changed {name}, which a language shares with its base")
         else:
-            tensors |= _factored(name, tensor - before[name], tensor)
+            change = strength * (tensor - before[name])
+            tensors |= _factored(name, change, before[name] + change)
     mel = model.config.mel
     provenance = Provenance(
         sample_rate=mel.sample_rate,

@@ -43,6 +43,8 @@ def pack(model: Path, vocoder: Path, out: Path, **options: Any) -> None:
 @click.option("--out", type=NEW, required=True)
 @click.option("--code", required=True, help="Such as hi.")
 @click.option("--manifest", type=FILE, required=True, help="Of the training data.")
+@click.option("--strength", type=click.FloatRange(0.0, 2.0), default=1.0, show_default=True,
+              help="Share of what the predictor learnt.")  # fmt: skip
 @click.option("--card", type=FILE, required=True, help="Model card, Markdown.")
 @click.option("--licence", required=True)
 @click.option("--consent", default="")
