@@ -135,7 +135,9 @@ def _kokoro(text: str, speaker: Speaker, folder: Path) -> np.ndarray:
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--checkpoint", help="A model folder; without it the one that ships.")
 @click.option("--limit", type=click.IntRange(2), help="Only the first sentences and pairs.")
-@click.option("--voice", "names", multiple=True, default=("heart", "adam"), show_default=True)
+@click.option(
+    "--voice", "names", multiple=True, default=("heart", "adam", "clara"), show_default=True
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def main(
     out: Path, checkpoint: str | None, limit: int | None, names: tuple[str, ...], as_json: bool
