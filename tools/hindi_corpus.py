@@ -37,6 +37,7 @@ from typing import NamedTuple
 
 import click
 import numpy as np
+from teacher_corpus import Speech, write_lines
 from tqdm import tqdm
 
 RATE = 24_000
@@ -73,14 +74,6 @@ class Speaker:
     styles: tuple[float, ...] = ()
     speed: float = 1.0
     resample: float = 1.0  # pitch and formants together; the rate is compensated
-
-
-class Speech(NamedTuple):
-    """Samples at 24 kHz, and the seconds of the lead-in, of each phoneme, and of the tail."""
-
-    samples: np.ndarray
-    phonemes: str
-    seconds: list[float]
 
 
 class Job(NamedTuple):
@@ -348,9 +341,7 @@ def plan(pool: list[str], teacher: str, count: int) -> list[Job]:
 def make(jobs: list[Job], out: Path, shard: Path) -> int:
     """Speak the jobs into wav files and one manifest shard; returns how many are usable."""
     rows = list(_made(jobs, out))
-    partial = shard.with_name(shard.name + ".part")
-    partial.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), "utf-8")
-    partial.replace(shard)
+    write_lines(shard, [json.dumps(r, ensure_ascii=False) + "\n" for r in rows])
     return len(rows)
 
 
@@ -434,16 +425,10 @@ def main(text: Path, out: Path, quick: int, slow: int, workers: int) -> None:
         for future in tqdm(futures, unit="shard", disable=None):
             future.result()
     lines = [line for s in sorted(shards.glob("*.jsonl")) for line in s.open(encoding="utf-8")]
-    partial = out / "manifest.jsonl.part"
-    partial.write_text("".join(lines), "utf-8")
-    partial.replace(out / "manifest.jsonl")
+    write_lines(out / "manifest.jsonl", lines)
     spelt = [{"text": word, "phonemes": _espeak().phonemes(word)} for word in words(text)]
-    partial = out / "lexicon.jsonl.part"
-    partial.write_text(
-        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in spelt if row["phonemes"]),
-        "utf-8",
-    )
-    partial.replace(out / "lexicon.jsonl")
+    rows = [json.dumps(row, ensure_ascii=False) + "\n" for row in spelt if row["phonemes"]]
+    write_lines(out / "lexicon.jsonl", rows)
     hours = sum(json.loads(line)["duration"] for line in lines) / 3600
     click.echo(f"{len(lines)} utterances, {hours:.2f} h in {out}")
 
