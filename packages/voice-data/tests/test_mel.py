@@ -31,6 +31,15 @@ def test_equal_to_the_features_of_vocos(samples: int) -> None:
     torch.testing.assert_close(log_mel(wave), reference(wave), atol=1e-4, rtol=0)
 
 
+def test_gradients_flow_after_a_first_use_in_inference_mode() -> None:
+    config = MelConfig(n_mels=61)  # which no other test uses
+    with torch.inference_mode():
+        log_mel(waveform(2_000), config)
+    wave = waveform(2_000).requires_grad_()
+    log_mel(wave, config).sum().backward()
+    assert wave.grad is not None
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -88,7 +88,8 @@ def _constants(config: MelConfig, device: str) -> tuple[torch.Tensor, torch.Tens
     filters = mel(
         sr=config.sample_rate, n_fft=config.n_fft, n_mels=config.n_mels, htk=True, norm=None
     )
-    return (
-        torch.hann_window(config.n_fft, device=device),
-        torch.from_numpy(filters).to(device),
-    )
+    with torch.inference_mode(False):  # kept for training too, whoever asks first
+        return (
+            torch.hann_window(config.n_fft, device=device),
+            torch.from_numpy(filters).to(device),
+        )
