@@ -12,13 +12,9 @@ import click
 
 from jepa_tts import __version__
 from jepa_tts.console import check_ending, read_text
-from jepa_tts.packing import pack, pack_language
+from jepa_tts.packing import FILE, FOLDER, NEW, pack, pack_language
 from voice_data.console import configured, job, load, with_json
 from voice_data.storage import write_text
-
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-NEW = click.Path(path_type=Path)
 
 
 def _model(command: Callable[..., Any]) -> Callable[..., Any]:

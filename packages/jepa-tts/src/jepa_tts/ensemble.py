@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jepa_tts.languages import script_of
+from jepa_tts.languages import OWN_SCRIPT, script_of
 from jepa_tts.noise import Noise
 from jepa_tts.request import LONGEST_REQUEST, Reply, Request, checked
 from jepa_tts.rows import Rows
@@ -77,11 +77,14 @@ class Ensemble:
         A request that cannot be spoken is told so and disturbs no other. Before every frame
         ``cancelled`` is asked of each request whether it has been given up; then its seat is free.
         A reader that leaves early waits for no more than what the workers are at. Requests in one
-        script are spoken together, in the language of that script, one language after the other.
+        language, chosen by script, are spoken together, one language after the other.
         """
         by_script: dict[str, dict[int, Request]] = {}
         for index, request in enumerate(requests):
-            by_script.setdefault(script_of(request.text), {})[index] = request
+            script = script_of(request.text)
+            if script not in self.narrator.weights.languages:
+                script = OWN_SCRIPT
+            by_script.setdefault(script, {})[index] = request
         with ThreadPoolExecutor(self.workers) as pool, _leaving(pool):
             for group in by_script.values():
                 session = _Session(self.narrator, self.seats, group, pool)
@@ -103,7 +106,7 @@ def _leaving(pool: ThreadPoolExecutor) -> Iterator[None]:
 
 
 class _Session:
-    """One call of :meth:`Ensemble.speak`, for requests in one script by their indices."""
+    """One call of :meth:`Ensemble.speak`, for requests in one language by their indices."""
 
     def __init__(
         self,
