@@ -180,7 +180,7 @@ def tiny_vocoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     torch.manual_seed(3)
     folder = tmp_path_factory.mktemp("vocoder")
-    save_model(Vocoder(VocoderConfig(width=32, inner=48, layers=1)), folder, "vocoder")
+    save_model(Vocoder(VocoderConfig(width=32, inner=48, layers=2)), folder, "vocoder")
     return folder
 
 

@@ -15,9 +15,9 @@ import jepa_tts
 
 SOURCE = Path(jepa_tts.__file__).parent
 TRAIN_FIELDS = """
-stage cache out start size lexicon vocoder steps batch learning_rate final_rate warm_up weight_decay
-clip kl spectral history_noise history_drop feedback adversarial amp seed threads log_every
-save_every validate_every media_every
+stage cache out start size lexicon vocoder layers steps batch learning_rate final_rate warm_up
+weight_decay clip kl spectral history_noise history_drop feedback adversarial amp seed threads
+log_every save_every validate_every media_every
 """
 JEPA_FIELDS = """
 mel width heads feed_forward text_layers encoder_layers predictor_layers latent decoder_channels

@@ -30,8 +30,11 @@ CASES: dict[str, dict[str, Any]] = {
     "decode": {},
     "vocode": {},
     "vocode-adversarial": {"adversarial": True},
+    "shrink": {"layers": 1},
 }
-BATCH = {"pronounce": 60, "autoencode": 384, "predict": 90, "decode": 90, "vocode": 128}
+BATCH = {
+    "pronounce": 60, "autoencode": 384, "predict": 90, "decode": 90, "vocode": 128, "shrink": 192,
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -20,8 +20,10 @@ from jepa_tts.stages.predict import Predict
 from jepa_tts.stages.stage import Stage
 from jepa_tts.train import TrainConfig, optimise, validate
 
-STAGES = ("pronounce", "autoencode", "predict", "decode", "vocode")
-BATCH = {"pronounce": 60, "autoencode": 384, "predict": 90, "decode": 90, "vocode": 128}
+BATCH = {
+    "pronounce": 60, "autoencode": 384, "predict": 90, "decode": 90, "vocode": 128, "shrink": 192,
+}  # fmt: skip
+STAGES = tuple(BATCH)
 # steps, learning rate, and the share of the first loss that may be left
 LESSON = {
     "pronounce": (80, 0.01, 0.15),
@@ -29,6 +31,7 @@ LESSON = {
     "predict": (80, 0.01, 0.3),
     "decode": (60, 0.01, 0.6),
     "vocode": (40, 0.01, 0.7),
+    "shrink": (60, 0.0001, 0.8),
 }
 
 
@@ -40,6 +43,7 @@ def settings(stage: str, folders: dict[str, Path], **values: Any) -> TrainConfig
         "size": "tiny",
         "start": "" if stage == "pronounce" else str(folders["start"]),
         "vocoder": str(folders["vocoder"]),
+        "layers": 1,
         "batch": BATCH[stage],
         "final_rate": 1.0,
         "warm_up": 0,

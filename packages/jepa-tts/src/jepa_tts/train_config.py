@@ -17,8 +17,9 @@ class TrainConfig:
     """One stage of training.
 
     ``batch`` is a budget per step, with padding: bytes in ``pronounce``, latent frames in
-    ``predict`` and ``decode``, mel frames in ``autoencode`` and ``vocode``. ``start`` is the model
-    folder to continue from (a new model of ``size`` if empty), ``vocoder`` the same for ``vocode``.
+    ``predict`` and ``decode``, mel frames in the others. ``start`` is the model folder to continue
+    from (a new model of ``size`` if empty), ``vocoder`` the same for ``vocode`` and for ``shrink``
+    the vocoder that one with fewer blocks, ``layers``, is made of.
     ``regulariser`` keeps the embeddings of ``autoencode`` spread out, with the weight ``kl`` or
     ``sigreg``. ``collapse_guard`` stops a run of ``autoencode`` or ``predict`` whose embeddings,
     after ``warm_up`` steps, have an effective rank under ``least_rank`` of their dimensions or a
@@ -37,6 +38,7 @@ class TrainConfig:
     size: str = "small"
     lexicon: str = ""
     vocoder: str = ""
+    layers: int = 4
     steps: int = 10_000
     batch: int = 1_800
     learning_rate: float = 1e-3
@@ -82,6 +84,7 @@ class TrainConfig:
         for name in (
             "steps",
             "batch",
+            "layers",
             "rank",
             "log_every",
             "save_every",

@@ -116,12 +116,15 @@ class SourceFilterHead(nn.Module):
         pitch = self.pitch(x).float()
         own = (pitch[..., 0] * PITCH_SPREAD + PITCH_CENTRE).clamp(3.7, 6.5).exp()
         spoken = own * (pitch[..., 1] > 0) if f0 is None else f0
-        envelopes = self.out(x).float().clamp(-14.0, 6.0).transpose(1, 2)
-        voiced, noisy = envelopes.chunk(2, dim=1)  # [B, K, F]
+        voiced, noisy = self.envelopes(x).transpose(1, 2).chunk(2, dim=1)  # [B, K, F]
         pulses = pulse_spectrum(spoken.detach(), self.window, hop, rate)
         noise = noise_spectrum(spoken.shape, self.window, hop, generator)
         spectrum = minimum_phase(voiced) * pulses + noisy.exp() * noise
         return Sound(inverse_stft(spectrum, self.window, self.config), pitch)
+
+    def envelopes(self, x: Tensor) -> Tensor:
+        """[B, F, D] -> log envelopes [B, F, 2 K], of the pulses and of the noise."""
+        return self.out(x).float().clamp(-14.0, 6.0)
 
 
 HEADS = {"istft": ISTFTHead, "source-filter": SourceFilterHead}

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from jepa_tts.stages.stage import Stage
     from jepa_tts.train import TrainConfig
 
-StageName = Literal["pronounce", "autoencode", "predict", "decode", "vocode"]
+StageName = Literal["pronounce", "autoencode", "predict", "decode", "vocode", "shrink"]
 
 
 def make_stage(config: TrainConfig) -> Stage:
@@ -17,6 +17,7 @@ def make_stage(config: TrainConfig) -> Stage:
     from jepa_tts.stages.decode import Decode
     from jepa_tts.stages.predict import Predict
     from jepa_tts.stages.pronounce import Pronounce
+    from jepa_tts.stages.shrink import Shrink
     from jepa_tts.stages.vocode import Vocode
 
     stages = {
@@ -25,5 +26,6 @@ def make_stage(config: TrainConfig) -> Stage:
         "predict": Predict,
         "decode": Decode,
         "vocode": Vocode,
+        "shrink": Shrink,
     }
     return stages[config.stage](config)

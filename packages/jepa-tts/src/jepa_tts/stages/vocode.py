@@ -5,6 +5,7 @@ Letters: B batch, F mel frames, S samples.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,6 +30,8 @@ CROP = 64
 HOP = 256
 STFT_SIZES = (256, 512, 1024, 2048)
 READERS = 4
+BLUR = 0.15
+"""Most noise on log-mels, in nepers."""
 PITCH_WEIGHT = 0.3
 MEL_WEIGHT = 1.0
 
@@ -70,13 +73,7 @@ class Vocode:
 
     def epoch(self, seed: int, epoch: int) -> list[list[tuple[int, int]]]:
         """Random crops (row, first frame), ``batch`` mel frames a step."""
-        rng = np.random.default_rng((seed, epoch))
-        size = max(1, self.config.batch // CROP)
-        crops = [
-            (int(i), int(rng.integers(0, self.corpus.rows[i].frames - CROP)))
-            for i in rng.permutation(self.rows)
-        ]
-        return [crops[k : k + size] for k in range(0, len(crops) - size + 1, size)]
+        return random_crops(self.corpus, self.rows, CROP, self.config.batch, (seed, epoch))
 
     def _crops(self, crops: list[tuple[int, int]], frames: int = CROP) -> Clips:
         rows = [(self.corpus.rows[index], start) for index, start in crops]
@@ -97,7 +94,7 @@ class Vocode:
     ) -> Loss:
         """STFT magnitudes, mel and pitch; mels are slightly blurred."""
         mel, pitch, real = self._crops(batch)
-        blur = torch.rand(len(mel), 1, 1, generator=generator).to(self.device) * 0.15
+        blur = torch.rand(len(mel), 1, 1, generator=generator).to(self.device) * BLUR
         noisy = mel + blur * normal(mel.shape, generator, self.device)
         made, heard = self.network.vocoder(noisy, pitch, generator)
         with exact(self.device):
@@ -141,6 +138,21 @@ class Vocode:
             pair = {f"real/{k}": real, f"vocoded/{k}": made.clamp(-1, 1)}
             sounds |= {name: samples[0].cpu().numpy() for name, samples in pair.items()}
         return Media({}, sounds)
+
+
+def random_crops(
+    corpus: Corpus, rows: Sequence[int], frames: int, budget: int, seed: tuple[int, int]
+) -> list[list[tuple[int, int]]]:
+    """One crop (row, first frame) of ``frames`` of each of the ``rows``, which are longer, in
+    batches of ``budget`` mel frames; what is left over is dropped.
+    """
+    rng = np.random.default_rng(seed)
+    size = max(1, budget // frames)
+    crops = [
+        (int(i), int(rng.integers(0, corpus.rows[i].frames - frames)))
+        for i in rng.permutation(rows)
+    ]
+    return [crops[k : k + size] for k in range(0, len(crops) - size + 1, size)]
 
 
 def _samples(path: str, start: int, frames: int) -> np.ndarray:
