@@ -10,7 +10,7 @@ import pytest
 from jepa_tts.catalogue import shipped
 from jepa_tts.int8 import Precision, linear
 from jepa_tts.noise import Noise
-from jepa_tts.renderer import Block, Renderer, blocks
+from jepa_tts.renderer import Block, Features, Renderer, blocks, gathered
 from jepa_tts.sound_graph import RunningSound, halo, sound_graph
 from jepa_tts.waveform import Waveform
 from jepa_tts.weights import Weights, read_weights
@@ -74,3 +74,23 @@ def test_the_last_block_is_marked(count: int, sizes: list[int]) -> None:
     assert [len(block.latents) for block in made] == sizes
     assert [block.last for block in made] == [False] * (len(sizes) - 1) + [True]
     np.testing.assert_array_equal(np.concatenate([b.latents for b in made]), LATENTS[:count])
+
+
+def test_features_are_gathered_within_their_sentence() -> None:
+    sizes = [(3, False), (4, False), (5, False), (2, True), (1, True), (9, False), (1, True)]
+    numbers = iter(range(100))
+    parts = [
+        Features(
+            np.array([[next(numbers)] * 2 for _ in range(size)], np.float32),
+            np.full((size, 4), index, np.float32),
+            last,
+        )
+        for index, (size, last) in enumerate(sizes)
+    ]
+    made = list(gathered(parts, 6))
+    assert [(len(each.pitch), each.last) for each in made] == [
+        (7, False), (7, True), (1, True), (9, False), (1, True),
+    ]  # fmt: skip
+    for kind in ("pitch", "envelopes"):
+        joined = np.concatenate([getattr(each, kind) for each in made])
+        np.testing.assert_array_equal(joined, np.concatenate([getattr(p, kind) for p in parts]))

@@ -14,13 +14,13 @@ import numpy as np
 
 from jepa_tts.ahead import ahead, in_turn
 from jepa_tts.alphabet import to_bytes
-from jepa_tts.config import CROSS_EVERY
+from jepa_tts.config import CROSS_EVERY, STRIDE
 from jepa_tts.int8 import linear
 from jepa_tts.languages import script_of
 from jepa_tts.machine import cores
 from jepa_tts.noise import Noise
 from jepa_tts.onnx_graph import run
-from jepa_tts.renderer import Block, Features, Renderer, blocks
+from jepa_tts.renderer import Block, Features, Renderer, blocks, gathered
 from jepa_tts.rows import Rows, rotary
 from jepa_tts.score import Score, planned_frames, scored, timed
 from jepa_tts.sound_graph import RunningSound, halo, sound_graph
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from jepa_tts.int8 import Precision
     from jepa_tts.weights import Weights
 
-BLOCK = 12
-"""Latent frames that are made to sound at once when somebody waits for them, half a second."""
+FIRST, BLOCK = 4, 12
+"""Latent frames that are made to sound at once when somebody waits for them: of the first piece a
+sixth of a second, then half a second."""
 LONG_BLOCK = 48
 """When nobody does: fewer blocks cost less."""
 
@@ -123,12 +124,14 @@ class Narrator:
         """
         script, noise, rate = list(sentences), Noise(seed), self.config.mel.sample_rate
         block = BLOCK if pieces or self.threads > 1 else LONG_BLOCK
-        gate = Semaphore(self.threads)
-        latents = in_turn(self._predicted(script, voice, speed, block), gate)
+        gate, first = Semaphore(self.threads), FIRST if pieces else block
+        latents = in_turn(self._predicted(script, voice, speed, (first, block)), gate)
         if self.threads > 1:
             features = ahead(self._features(ahead(latents), gate))
         else:
             features = self._features(latents, gate)
+        if not pieces:
+            features = gathered(features, 2 * block * STRIDE)
         for _ in script:
             parts = self._samples(features, Waveform(self.weights.vocoder, noise), gate)
             if pieces:
@@ -137,12 +140,13 @@ class Narrator:
                 yield Audio(np.concatenate(list(parts)), rate)
 
     def _predicted(
-        self, script: Iterable[str], voice: np.ndarray, speed: float, block: int
+        self, script: Iterable[str], voice: np.ndarray, speed: float, sizes: tuple[int, int]
     ) -> Iterator[Block]:
+        first, size = sizes
         for sentence in script:
             reader = self.fluent(sentence)
             latents = reader.latents(reader.score(sentence, voice, speed))
-            yield from blocks(latents, self.halo + block, block)
+            yield from blocks(latents, self.halo + first, size)
 
     def sound(self, latents: np.ndarray, noise: Noise) -> np.ndarray:
         """Latents [T, Z] -> samples [S]."""

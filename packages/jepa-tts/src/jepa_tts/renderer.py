@@ -46,6 +46,17 @@ class Features(NamedTuple):
     last: bool
 
 
+def gathered(features: Iterable[Features], frames: int) -> Iterator[Features]:
+    """Blocks joined until they hold so many ``frames``, or to the end of their sentence."""
+    held: list[Features] = []
+    for each in features:
+        held.append(each)
+        if each.last or sum(len(part.pitch) for part in held) >= frames:
+            pitch, envelopes, _ = zip(*held, strict=True)
+            yield Features(np.concatenate(pitch), np.concatenate(envelopes), each.last)
+            held = []
+
+
 class Renderer:
     """One sentence on its way from latents to features. The first block must be longer than the
     graph's reach to one side (:func:`jepa_tts.sound_graph.halo`), unless it is the last one too.

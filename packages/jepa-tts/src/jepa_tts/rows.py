@@ -49,8 +49,10 @@ class Rows:
         crosses = range(-(-config.predictor_layers // CROSS_EVERY))
         self._past = self._input("past", np.zeros((self.count, 1, config.latent), np.float32))
         self._fixed = self._input("fixed", np.zeros((self.count, 1, config.width), np.float32))
-        bias = np.zeros((len(crosses), self.count, heads, 1, self.letters), np.float32)
-        self._bias = self._input("bias", bias)
+        self._bias = np.zeros((len(crosses), self.count, heads, 1, self.letters), np.float32)
+        for cross in crosses:
+            self._input(f"bias{cross}", self._bias[cross])
+        self._frame = [0] * self.count
         self._length = self._input("length", np.zeros(self.count, np.int32))
         self._total = self._input("total", np.zeros((), np.int32))
         for name, turn in zip(("cosine", "sine"), rotary(self.frames, size), strict=True):
@@ -70,7 +72,7 @@ class Rows:
         """Let a sentence begin in a row; it must fit."""
         letters = score.bias.shape[-1]
         self._scores[row] = score
-        self._past[row], self._length[row] = self._start, 0
+        self._past[row], self._frame[row] = self._start, 0
         self._bias[:, row] = UNHEARD
         for cross in range(len(self._keys)):
             self._keys[cross][row, :, :letters] = score.keys[cross]
@@ -79,20 +81,20 @@ class Rows:
     def free(self, row: int) -> None:
         """Let a row rest."""
         self._scores[row] = None
-        self._length[row] = 0
+        self._frame[row] = 0
 
     def step(self) -> np.ndarray:
         """One frame of every row: its latents and the logit that it is the last, [B, Z + 1]."""
+        self._length[...] = self._frame
+        self._total.fill(max(self._frame) + 1)
         for row, score in enumerate(self._scores):
             if score is not None:
-                frame = self._length[row]
+                frame = self._frame[row]
                 self._fixed[row, 0] = score.fixed[frame]
                 self._bias[:, row, :, 0, : score.bias.shape[-1]] = score.bias[frame]
-        self._total[...] = self._length.max() + 1
+                self._frame[row] = frame + 1
         self._step.session.run_with_iobinding(self._binding)
         self._past[...] = self._out[:, :, :-1]
-        for row, score in enumerate(self._scores):
-            self._length[row] += score is not None
         return self._out[:, 0].copy()
 
     def moved(self, rows: Sequence[int], shape: tuple[int, int, int]) -> Rows:
@@ -105,13 +107,13 @@ class Rows:
         for name, array in self._arrays.items():
             if name in ("total", "cosine", "sine"):
                 continue
-            axis = 1 if name == "bias" else 0
-            old = array.take(kept, axis=axis)
+            old = array.take(kept, axis=0)
             place = tuple(slice(0, size) for size in old.shape)
-            if name == "bias":
+            if name.startswith("bias"):
                 new._arrays[name][...] = UNHEARD
             new._arrays[name][place] = old
         new._scores[: len(kept)] = [self._scores[row] for row in kept]
+        new._frame[: len(kept)] = [self._frame[row] for row in kept]
         return new
 
     def _large(self, name: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -30,7 +30,7 @@ class Cache(NamedTuple):
 
 class Step(NamedTuple):
     """``graph``: ``past`` [B, 1, Z], ``fixed`` [B, 1, D] (the text's and the voice's share),
-    ``bias`` [C, B, H, 1, N], ``length`` [B] frames already in the cache, ``total`` the most of them
+    ``bias{c}`` [B, H, 1, N], ``length`` [B] frames already in the cache, ``total`` the most of them
     and the new one, ``cosine`` and ``sine`` [T, d / 2], ``keys{c}`` and ``values{c}`` [B, H, N, d]
     -> ``out`` [B, 1, Z + 1], the next latents and the stop logit; and every cache.
     """
@@ -53,9 +53,9 @@ def step_graph(config: JepaConfig, weights: Weights, linear: Linear) -> Step:
     graph = Graph()
     past = graph.input("past", "float32", ("B", 1, config.latent))
     fixed = graph.input("fixed", "float32", ("B", 1, width))
-    bias = graph.input("bias", "float32", (crosses, "B", heads, 1, "N"))
-    split = graph.nodes("Split", crosses, bias, axis=0, num_outputs=crosses)
-    biases = [graph.node("Squeeze", each, [0]) for each in split]
+    biases = [
+        graph.input(f"bias{cross}", "float32", ("B", heads, 1, "N")) for cross in range(crosses)
+    ]
     entry = graph.matmul(past, np.ascontiguousarray(weights["predictor.latent_in.weight"].T))
     layers = _Layers(graph, config, weights, linear)
     x = graph.node("Add", entry, fixed)

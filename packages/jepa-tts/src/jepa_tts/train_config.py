@@ -38,7 +38,7 @@ class TrainConfig:
     size: str = "small"
     lexicon: str = ""
     vocoder: str = ""
-    layers: int = 4
+    layers: int = 3
     steps: int = 10_000
     batch: int = 1_800
     learning_rate: float = 1e-3
