@@ -64,5 +64,5 @@ def test_a_damaged_file_is_told_when_it_is_asked_for(folder: Path) -> None:
 def test_every_voice_that_ships_is_for_the_weights_that_ship() -> None:
     tts, narrator = JepaTTS.from_pretrained(), Narrator(read_weights(shipped()))
     assert len(set(tts.voices)) == len(tts.voices) >= 10
-    lengths = {n: narrator.planned("Good morning.", tts._vector(n, None)) for n in tts.voices}
+    lengths = {n: narrator.planned("Good morning.", tts._timbre(n).vector) for n in tts.voices}
     assert all(8 < frames < 60 for frames in lengths.values())

@@ -26,6 +26,7 @@ from jepa_tts.score import Score, planned_frames, scored, timed
 from jepa_tts.sound_graph import RunningSound, halo, sound_graph
 from jepa_tts.step_graph import RunningStep, step_graph
 from jepa_tts.text_graph import text_graph
+from jepa_tts.voice import Timbre, coloured
 from jepa_tts.waveform import Waveform
 from voice_data.audio import Audio
 
@@ -118,14 +119,16 @@ class Narrator:
         seed: int,
         *,
         pieces: bool = False,
+        colour: np.ndarray | None = None,
     ) -> Iterator[Audio]:
-        """Each sentence in the ``voice`` [D]; with ``pieces`` in parts, which joined are the same
-        samples, each as soon as it is made.
+        """Each sentence in the ``voice`` [D] with the ``colour`` [Z + 1, Z]; with ``pieces`` in
+        parts, which joined are the same samples, each as soon as it is made.
         """
         script, noise, rate = list(sentences), Noise(seed), self.config.mel.sample_rate
         block = BLOCK if pieces or self.threads > 1 else LONG_BLOCK
         gate, first = Semaphore(self.threads), FIRST if pieces else block
-        latents = in_turn(self._predicted(script, voice, speed, (first, block)), gate)
+        timbre = Timbre(voice, colour)
+        latents = in_turn(self._predicted(script, timbre, speed, (first, block)), gate)
         if self.threads > 1:
             features = ahead(self._features(ahead(latents), gate))
         else:
@@ -140,13 +143,14 @@ class Narrator:
                 yield Audio(np.concatenate(list(parts)), rate)
 
     def _predicted(
-        self, script: Iterable[str], voice: np.ndarray, speed: float, sizes: tuple[int, int]
+        self, script: Iterable[str], timbre: Timbre, speed: float, sizes: tuple[int, int]
     ) -> Iterator[Block]:
         first, size = sizes
         for sentence in script:
             reader = self.fluent(sentence)
-            latents = reader.latents(reader.score(sentence, voice, speed))
-            yield from blocks(latents, self.halo + first, size)
+            latents = reader.latents(reader.score(sentence, timbre.vector, speed))
+            for made in blocks(latents, self.halo + first, size):
+                yield made._replace(latents=coloured(made.latents, timbre.colour))
 
     def sound(self, latents: np.ndarray, noise: Noise) -> np.ndarray:
         """Latents [T, Z] -> samples [S]."""

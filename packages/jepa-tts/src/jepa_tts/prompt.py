@@ -99,6 +99,11 @@ def encode(model: JepaModel, clip: Audio) -> Tensor:
     return torch.cat(pieces, dim=1)
 
 
+def shortened(clip: Audio) -> Audio:
+    """The first minute of a clip."""
+    return Audio(clip.samples[: int(LONGEST_SECONDS * clip.rate)], clip.rate)
+
+
 @torch.inference_mode()
 def hear(model: JepaModel, clip: Audio) -> Tensor:
     """The vector [1, D] of the voice in a clip: windows as long as in training, averaged.
@@ -107,8 +112,7 @@ def hear(model: JepaModel, clip: Audio) -> Tensor:
         AudioError: as :func:`check_prompt`.
     """
     check_prompt(clip)
-    limit = int(LONGEST_SECONDS * clip.rate)
-    latents = encode(model, Audio(clip.samples[:limit], clip.rate))
+    latents = encode(model, shortened(clip))
     length = latents.shape[1]
     real = max(1, min(length, int(clip.duration * model.config.latent_rate)))
     windows = max(1, real // WINDOW_FRAMES)

@@ -16,8 +16,9 @@ import torch
 from jepa_tts import engine
 from jepa_tts.languages import read_language, script_of, scripts_in, speaking
 from jepa_tts.pack import load_package
-from jepa_tts.prompt import as_clip, encode, hear
+from jepa_tts.prompt import as_clip, encode, hear, shortened
 from jepa_tts.text import collate_text
+from jepa_tts.voice import Timbre
 from jepa_tts.weights import check_change
 from voice_data.audio import Audio
 from voice_data.text import TextError, normalize
@@ -105,9 +106,15 @@ class Studio:
         self._others.clear()
 
     def spoken(
-        self, sentences: Sequence[str], voice: np.ndarray, speed: float, seed: int
+        self,
+        sentences: Sequence[str],
+        voice: np.ndarray,
+        speed: float,
+        seed: int,
+        *,
+        colour: np.ndarray | None = None,
     ) -> Iterator[Audio]:
-        """Each sentence in the ``voice`` [D]."""
+        """Each sentence in the ``voice`` [D] with the ``colour`` [Z + 1, Z]."""
         vector = torch.from_numpy(voice)[None].to(self.device)
         generator = torch.Generator().manual_seed(seed)
         for sentence in sentences:
@@ -115,6 +122,9 @@ class Studio:
                 model = self.fluent(sentence)
                 plan = model.plan(self._ids(sentence), vector, speed)
                 latents = engine.generate(model, plan)
+                if colour is not None:
+                    turn = torch.from_numpy(colour).to(latents)
+                    latents = latents @ turn[:-1] + turn[-1]
             yield self._sound(latents, generator)
 
     @torch.inference_mode()
@@ -126,6 +136,15 @@ class Studio:
     def hear(self, clip: Clip) -> np.ndarray:
         """The vector [D] of the voice in a clip."""
         return hear(self.model, as_clip(clip))[0].cpu().numpy()
+
+    def imitate(self, clip: Clip) -> Timbre:
+        """How the voice in a clip sounds."""
+        from jepa_tts.colour import colour
+
+        clip = as_clip(clip)
+        vector = hear(self.model, clip)
+        made = colour(self.model, vector, encode(self.model, shortened(clip)))
+        return Timbre(vector[0].cpu().numpy(), made)
 
     def reconstruct(self, audio: Clip, seed: int) -> Audio:
         """The clip, encoded and decoded again."""

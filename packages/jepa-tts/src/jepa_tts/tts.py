@@ -17,7 +17,7 @@ from jepa_tts.catalogue import located
 from jepa_tts.narrator import Narrator, can_speak
 from jepa_tts.performers import Performers
 from jepa_tts.script import sentences
-from jepa_tts.voice import Voice, VoiceError, chosen
+from jepa_tts.voice import Timbre, Voice, VoiceError, chosen
 from jepa_tts.weights import DEFAULT_CARD, is_packed, read_weights
 from voice_data.audio import Audio
 
@@ -220,10 +220,10 @@ class JepaTTS:
         if not 0.25 <= speed <= 4.0:
             raise ValueError(f"speed must be between 0.25 and 4, not {speed}: 1 is the voice's own")
         script = sentences(text, language)
-        vector = self._vector(voice, prompt)
+        vector, colour = self._timbre(voice, prompt)
         if self.narrator is None:
-            return self._performers.studio.spoken(script, vector, speed, seed)
-        return self.narrator.spoken(script, vector, speed, seed, pieces=pieces)
+            return self._performers.studio.spoken(script, vector, speed, seed, colour=colour)
+        return self.narrator.spoken(script, vector, speed, seed, pieces=pieces, colour=colour)
 
     def reconstruct(self, audio: Clip, *, seed: int = 0) -> Audio:
         """The clip, encoded and decoded again: what the latents keep of it.
@@ -250,7 +250,7 @@ class JepaTTS:
         Raises:
             TextError, VoiceError, AudioError: as :meth:`stream` and :meth:`reconstruct`.
         """
-        vector = None if voice is None else self._vector(voice, None)
+        vector = None if voice is None else self._timbre(voice).vector
         return self._performers.studio.predict(text, audio, vector, seed, language)
 
     def export_voice(
@@ -261,9 +261,9 @@ class JepaTTS:
         Raises:
             AudioError: if the prompt is too short, silent or damaged.
         """
-        terms = {"licence": licence, "consent": consent}
-        vector = self._vector(None, prompt)
-        return Voice(name=name, vector=vector, base_sha256=self.weights_sha256, **terms)
+        terms = {"name": name, "licence": licence, "consent": consent}
+        vector, colour = self._timbre(None, prompt)
+        return Voice(vector=vector, colour=colour, base_sha256=self.weights_sha256, **terms)
 
     def voice_vector(self, voice: str | Voice | None, prompt: Clip | None = None) -> Tensor:
         """The vector [1, D] of a voice by name, file, object or clip.
@@ -274,7 +274,7 @@ class JepaTTS:
         """
         import torch
 
-        return torch.from_numpy(self._vector(voice, prompt))[None].to(self.device)
+        return torch.from_numpy(self._timbre(voice, prompt).vector)[None].to(self.device)
 
     def planned_duration(
         self, text: str, *, voice: str | Voice | None = None, language: str = "en"
@@ -284,17 +284,17 @@ class JepaTTS:
         Raises:
             TextError, VoiceError: as :meth:`stream`.
         """
-        vector = self._vector(voice, None)
+        vector = self._timbre(voice).vector
         planner = self.narrator or self._performers.studio
         frames = sum(planner.planned(piece, vector) for piece in sentences(text, language))
         return frames / self.config.latent_rate
 
-    def _vector(self, voice: str | Voice | None, prompt: Clip | None) -> np.ndarray:
-        """The vector [D] of a voice by name, file, object or clip."""
+    def _timbre(self, voice: str | Voice | None, prompt: Clip | None = None) -> Timbre:
+        """How a voice sounds, by name, file, object or clip."""
         if prompt is not None:
             if voice is not None:
                 raise VoiceError("voice and prompt exclude each other: give one of them")
-            return self._performers.studio.hear(prompt)
+            return self._performers.studio.imitate(prompt)
         named = self._performers.named
         facts = self.weights_sha256, self.config.width
         return chosen(voice, self.config.speakers, named, *facts, self._files)

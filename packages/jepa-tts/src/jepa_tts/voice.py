@@ -1,6 +1,6 @@
 """A voice as a file of its own, bound to the weights that heard it. Torch is not needed here.
 
-Letters: D width.
+Letters: D width, Z latent dimensions.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,9 +24,22 @@ class VoiceError(ValueError):
     """A voice that cannot be used; the message says why and what to do."""
 
 
+class Timbre(NamedTuple):
+    """How a voice sounds: ``vector`` [D], and a map of latents ``colour`` [Z + 1, Z], if any."""
+
+    vector: np.ndarray
+    colour: np.ndarray | None = None
+
+
+def coloured(latents: np.ndarray, colour: np.ndarray | None) -> np.ndarray:
+    """Latents [T, Z], mapped."""
+    return latents if colour is None else latents @ colour[:-1] + colour[-1]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Voice:
-    """A voice of one model: ``vector`` [D] float32, and the hash of the weights it belongs to.
+    """A voice of one model: ``vector`` [D] float32, and the hash of the weights it belongs to; of a
+    clip also its ``colour`` [Z + 1, Z] (:mod:`jepa_tts.colour`).
 
     >>> voice = Voice(name="mine", vector=np.zeros(4, np.float32), base_sha256="00" * 32)
     >>> voice.licence
@@ -37,12 +51,17 @@ class Voice:
     base_sha256: str
     licence: str = ""
     consent: str = ""
+    colour: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.vector.ndim != 1 or self.vector.dtype != np.float32:
             raise VoiceError(f"vector must be float32 of shape [D], not {self.vector.dtype} of "
                              f"shape {self.vector.shape}")  # fmt: skip
-        if not np.isfinite(self.vector).all():
+        colour = np.zeros((1, 0), np.float32) if self.colour is None else self.colour
+        if colour.dtype != np.float32 or colour.shape != (colour.shape[-1] + 1, colour.shape[-1]):
+            raise VoiceError(f"colour must be float32 of shape [Z + 1, Z], not {colour.dtype} of "
+                             f"shape {colour.shape}")  # fmt: skip
+        if not (np.isfinite(self.vector).all() and np.isfinite(colour).all()):
             raise VoiceError(f"the voice {self.name!r} holds NaN or infinity: export it again")
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -54,8 +73,11 @@ class Voice:
         from safetensors.numpy import save
 
         described = {key: getattr(self, key) for key in _KEYS[1:]} | {"format": FORMAT}
+        tensors = {"vector": self.vector}
+        if self.colour is not None:
+            tensors["colour"] = self.colour
         with replacing(path) as temporary:
-            temporary.write_bytes(save({"vector": self.vector}, described))
+            temporary.write_bytes(save(tensors, described))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Voice:
@@ -73,6 +95,8 @@ class Voice:
             with safe_open(path, framework="np") as file:
                 described = dict(file.metadata() or {})
                 vector = file.get_tensor("vector")
+                names = set(file.keys())
+                colour = file.get_tensor("colour") if "colour" in names else None
         except (SafetensorError, OSError) as error:
             raise VoiceError(f"{path} is not a voice file ({error}): export it again") from error
         if described.get("format") != FORMAT:
@@ -84,7 +108,7 @@ class Voice:
             raise VoiceError(f"{path}: unknown key {unknown[0]!r}; valid: {', '.join(_KEYS)}")
         described.pop("format")
         try:
-            return cls(vector=vector, **described)
+            return cls(vector=vector, colour=colour, **described)
         except TypeError as error:
             raise VoiceError(f"{path} lacks a field ({error}): export it again") from error
 
@@ -109,8 +133,8 @@ def chosen(
     weights_sha256: str,
     width: int,
     files: Mapping[str, Path] = MappingProxyType({}),
-) -> np.ndarray:
-    """The vector [D] of a voice: a name of the ``table`` or of ``files``, a file, an object.
+) -> Timbre:
+    """How a voice sounds: a name of the ``table`` or of ``files``, a file, an object.
 
     Raises:
         VoiceError: if the voice is unknown or of another model.
@@ -121,10 +145,10 @@ def chosen(
         voice = Voice.load(files[voice])
     if isinstance(voice, Voice):
         voice.require(weights_sha256, width)
-        return voice.vector
+        return Timbre(voice.vector, voice.colour)
     if not names:
         raise VoiceError("this model has no named voices: give a prompt or a voice file")
     if voice is not None and voice not in names:
         known = ", ".join((*names, *files))
         raise VoiceError(f"unknown voice {voice!r}; this model knows: {known}")
-    return table(names.index(voice or names[0]))
+    return Timbre(table(names.index(voice or names[0])))
