@@ -60,8 +60,11 @@ def main(manifest: Path, out: Path, checkpoint: str | None) -> None:
     for name, speaker in tqdm(NAMES.items(), disable=None):
         heard = [np.asarray(tts.voice_vector(None, clip))[0] for clip in clips[speaker][:CLIPS]]
         vector = np.stack(heard).mean(0).astype(np.float32)
-        facts = {"base_sha256": tts.weights_sha256, "licence": "Apache-2.0", "consent": "synthetic"}
-        Voice(name=name, vector=vector, **facts).save(out / f"{name}.safetensors")
+        voice = Voice(
+            name=name, vector=vector, base_sha256=tts.weights_sha256,
+            licence="Apache-2.0", consent="synthetic",
+        )  # fmt: skip
+        voice.save(out / f"{name}.safetensors")
 
 
 if __name__ == "__main__":
