@@ -118,3 +118,12 @@ def test_a_colour_of_the_wrong_shape() -> None:
     broken = np.full((4, 3), np.nan, np.float32)
     with pytest.raises(VoiceError, match="holds NaN or infinity"):
         Voice(name="x", vector=vector, base_sha256="0", colour=broken)
+
+
+def test_a_colour_for_other_latents_is_refused(tts: JepaTTS) -> None:
+    voice = Voice(
+        name="odd", vector=np.zeros(tts.config.width, np.float32),
+        base_sha256=tts.weights_sha256, colour=np.eye(6, 5, dtype=np.float32),
+    )  # fmt: skip
+    with pytest.raises(VoiceError, match="the colour of the voice 'odd' is for 5 latent"):
+        tts.speak("Good morning.", voice=voice)

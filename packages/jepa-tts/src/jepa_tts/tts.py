@@ -296,5 +296,5 @@ class JepaTTS:
                 raise VoiceError("voice and prompt exclude each other: give one of them")
             return self._performers.studio.imitate(prompt)
         named = self._performers.named
-        facts = self.weights_sha256, self.config.width
+        facts = self.weights_sha256, (self.config.width, self.config.latent)
         return chosen(voice, self.config.speakers, named, *facts, self._files)

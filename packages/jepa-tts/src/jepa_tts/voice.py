@@ -112,17 +112,23 @@ class Voice:
         except TypeError as error:
             raise VoiceError(f"{path} lacks a field ({error}): export it again") from error
 
-    def require(self, base_sha256: str, width: int) -> None:
+    def require(self, base_sha256: str, width: int, latent: int | None = None) -> None:
         """Refuse to speak with another model than the one that heard the voice.
 
         Raises:
-            VoiceError: naming both models by their weights' hash.
+            VoiceError: naming both models by their weights' hash, or if the colour is not for
+                ``latent`` dimensions.
         """
         if self.base_sha256 != base_sha256 or len(self.vector) != width:
             raise VoiceError(
                 f"the voice {self.name!r} belongs to the model with weights "
                 f"{self.base_sha256[:16]} and this one has {base_sha256[:16]}: export it again "
                 "with this model"
+            )
+        if self.colour is not None and latent not in (None, self.colour.shape[1]):
+            raise VoiceError(
+                f"the colour of the voice {self.name!r} is for {self.colour.shape[1]} latent "
+                f"dimensions and this model has {latent}: export it again"
             )
 
 
@@ -131,10 +137,11 @@ def chosen(
     names: Sequence[str],
     table: Callable[[int], np.ndarray],
     weights_sha256: str,
-    width: int,
+    sizes: tuple[int, int],
     files: Mapping[str, Path] = MappingProxyType({}),
 ) -> Timbre:
-    """How a voice sounds: a name of the ``table`` or of ``files``, a file, an object.
+    """How a voice sounds: a name of the ``table`` or of ``files``, a file, an object; ``sizes`` are
+    the model's D and Z.
 
     Raises:
         VoiceError: if the voice is unknown or of another model.
@@ -144,7 +151,7 @@ def chosen(
     elif isinstance(voice, str) and voice in files:
         voice = Voice.load(files[voice])
     if isinstance(voice, Voice):
-        voice.require(weights_sha256, width)
+        voice.require(weights_sha256, *sizes)
         return Timbre(voice.vector, voice.colour)
     if not names:
         raise VoiceError("this model has no named voices: give a prompt or a voice file")
