@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from jepa_tts import colour as module
+from jepa_tts.audio_encoder import PITCH_DIMENSIONS as PITCH
 from jepa_tts.catalogue import shipped
-from jepa_tts.colour import PITCH, colour, monge_map
+from jepa_tts.colour import colour, monge_map
 from jepa_tts.narrator import Narrator
 from jepa_tts.studio import Studio
 from jepa_tts.tts import JepaTTS

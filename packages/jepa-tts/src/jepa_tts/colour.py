@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from jepa_tts.audio_encoder import PITCH_DIMENSIONS
 from jepa_tts.config import STRIDE
 from jepa_tts.engine import generate
 from jepa_tts.text import collate_text
@@ -37,8 +38,6 @@ LOUD = 4.5
 LEAST_FRAMES = 24
 SHRINKAGE = 0.25
 """Share of the covariances that is taken from their diagonal; more for short clips."""
-PITCH = 2 * STRIDE
-"""Dimensions that carry F0 and voicing: the first."""
 
 
 @torch.inference_mode()
@@ -57,14 +56,14 @@ def monge_map(own: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     [U, Z], both shrunk towards their diagonals. The last row is added.
     """
     shrinkage = min(1.0, max(SHRINKAGE, wanted.shape[1] / min(len(own), len(wanted))))
-    free = [part[:, PITCH:].astype(np.float64) for part in (own, wanted)]
+    free = [part[:, PITCH_DIMENSIONS:].astype(np.float64) for part in (own, wanted)]
     before, after = (_covariance(part, shrinkage) for part in free)
     root = _root(before)
     inverse = np.linalg.inv(root)
     turn = inverse @ _root(root @ after @ root) @ inverse
     made = np.eye(own.shape[1] + 1, own.shape[1])
-    made[PITCH:-1, PITCH:] = turn
-    made[-1, PITCH:] = free[1].mean(0) - free[0].mean(0) @ turn
+    made[PITCH_DIMENSIONS:-1, PITCH_DIMENSIONS:] = turn
+    made[-1, PITCH_DIMENSIONS:] = free[1].mean(0) - free[0].mean(0) @ turn
     return made.astype(np.float32)
 
 
