@@ -37,20 +37,29 @@ def weights() -> Weights:
 
 @pytest.fixture(scope="module")
 def bent(weights: Weights) -> np.ndarray:
-    """A map that is no identity."""
+    """Two maps that are no identity."""
     size = weights.model.latent
-    turn = np.random.default_rng(1).normal(size=(size + 1, size)) * 0.02
+    turn = np.random.default_rng(1).normal(size=(2, size + 1, size)) * 0.02
     return (turn + np.eye(size + 1, size)).astype(np.float32)
 
 
 def test_means_and_covariances_become_those_of_the_clip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SHRINKAGE", 0.0)
     own, wanted = correlated(60_000, 0), correlated(50_000, 1)
-    made = coloured(own, monge_map(own, wanted))
+    made = coloured(own, np.stack([monge_map(own, wanted)] * 2))
     free = [part[:, PITCH:] for part in (made, wanted)]
     np.testing.assert_allclose(free[0].mean(0), free[1].mean(0), atol=0.01)
     np.testing.assert_allclose(np.cov(free[0].T), np.cov(free[1].T), atol=0.02)
     np.testing.assert_array_equal(made[:, :PITCH], own[:, :PITCH])
+
+
+def test_voiced_frames_have_a_map_of_their_own() -> None:
+    latents = correlated(6, 0)
+    latents[:, 1:PITCH:2] = np.array([-1.0, 1.0, 1.0, -1.0, 1.0, -1.0])[:, None]
+    latents[1, 1] = -0.5  # one mel frame of four
+    maps = np.stack([np.eye(WIDE + 1, WIDE), 2 * np.eye(WIDE + 1, WIDE)]).astype(np.float32)
+    factor = coloured(latents, maps)[:, 0] / latents[:, 0]
+    np.testing.assert_allclose(factor, [1.0, 2.0, 2.0, 1.0, 2.0, 1.0], rtol=1e-6)
 
 
 def test_the_map_is_the_least_that_does_it() -> None:
@@ -113,10 +122,10 @@ def brightness(samples: np.ndarray) -> float:
 
 def test_a_colour_of_the_wrong_shape() -> None:
     vector = np.zeros(4, np.float32)
-    for wrong in (np.zeros((3, 3), np.float32), np.zeros((4, 3)), np.zeros(3, np.float32)):
-        with pytest.raises(VoiceError, match=r"colour must be float32 of shape \[Z \+ 1, Z\]"):
+    for wrong in (np.zeros((4, 3), np.float32), np.zeros((2, 4, 3)), np.zeros(3, np.float32)):
+        with pytest.raises(VoiceError, match=r"colour must be float32 of shape \[2, Z \+ 1, Z\]"):
             Voice(name="x", vector=vector, base_sha256="0", colour=wrong)
-    broken = np.full((4, 3), np.nan, np.float32)
+    broken = np.full((2, 4, 3), np.nan, np.float32)
     with pytest.raises(VoiceError, match="holds NaN or infinity"):
         Voice(name="x", vector=vector, base_sha256="0", colour=broken)
 
@@ -124,7 +133,7 @@ def test_a_colour_of_the_wrong_shape() -> None:
 def test_a_colour_for_other_latents_is_refused(tts: JepaTTS) -> None:
     voice = Voice(
         name="odd", vector=np.zeros(tts.config.width, np.float32),
-        base_sha256=tts.weights_sha256, colour=np.eye(6, 5, dtype=np.float32),
+        base_sha256=tts.weights_sha256, colour=np.zeros((2, 6, 5), np.float32),
     )  # fmt: skip
     with pytest.raises(VoiceError, match="the colour of the voice 'odd' is for 5 latent"):
         tts.speak("Good morning.", voice=voice)

@@ -1,10 +1,11 @@
-"""The colour of a voice: an affine map of latents that brings what is spoken nearer to a clip.
+"""The colour of a voice: affine maps of latents that bring what is spoken nearer to a clip.
 
 A model that is told a voice by one vector speaks in the voice that it knows and that is nearest.
 What it says so differs from the clip in the distribution of its latents; between two Gaussians the
 map that moves one onto the other with the least change is known in closed form (Peyre and Cuturi,
-"Computational Optimal Transport", 2019, remark 2.31). It is applied to what is predicted, before
-the mel decoder; the predictor hears nothing of it. Pitch is left as it is.
+"Computational Optimal Transport", 2019, remark 2.31). There is one for voiced frames and one for
+the others. They are applied to what is predicted, before the mel decoder; the predictor hears
+nothing of it. Pitch is left as it is.
 
 Letters: T, U latent frames, Z latent dimensions, D width.
 """
@@ -20,6 +21,7 @@ from jepa_tts.audio_encoder import PITCH_DIMENSIONS
 from jepa_tts.config import STRIDE
 from jepa_tts.engine import generate
 from jepa_tts.text import collate_text
+from jepa_tts.voice import is_voiced
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,13 +44,19 @@ SHRINKAGE = 0.25
 
 @torch.inference_mode()
 def colour(model: JepaModel, vector: Tensor, heard: Tensor) -> np.ndarray | None:
-    """The map [Z + 1, Z] from what the model says in the voice ``vector`` [1, D] to the clip whose
-    latents are ``heard`` [1, U, Z]; None if either holds less than a second of speech.
+    """The maps [2, Z + 1, Z], of unvoiced and of voiced frames, from what the model says in the
+    voice ``vector`` [1, D] to the clip whose latents are ``heard`` [1, U, Z]; None if either holds
+    less than a second of speech. Of what either has too little both maps are the one of all frames.
     """
     plans = (model.plan(collate_text([s]).to(vector.device), vector) for s in SENTENCES)
     own = torch.cat([generate(model, plan).to(vector.device) for plan in plans], dim=1)
-    spoken, clip = _speech(model, own), _speech(model, heard)
-    return monge_map(spoken, clip) if min(len(spoken), len(clip)) >= LEAST_FRAMES else None
+    both = _speech(model, own), _speech(model, heard)
+    if min(map(len, both)) < LEAST_FRAMES:
+        return None
+    kinds = [[rows[is_voiced(rows) == kind] for rows in both] for kind in (False, True)]
+    return np.stack([
+        monge_map(*(rows if min(map(len, rows)) >= LEAST_FRAMES // 2 else both)) for rows in kinds
+    ])  # fmt: skip
 
 
 def monge_map(own: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -121,8 +121,8 @@ class Narrator:
         pieces: bool = False,
         colour: np.ndarray | None = None,
     ) -> Iterator[Audio]:
-        """Each sentence in the ``voice`` [D] with the ``colour`` [Z + 1, Z]; with ``pieces`` in
-        parts, which joined are the same samples, each as soon as it is made.
+        """Each sentence in the ``voice`` [D] with the ``colour`` [2, Z + 1, Z]; with ``pieces``
+        in parts, which joined are the same samples, each as soon as it is made.
         """
         script, noise, rate = list(sentences), Noise(seed), self.config.mel.sample_rate
         block = BLOCK if pieces or self.threads > 1 else LONG_BLOCK

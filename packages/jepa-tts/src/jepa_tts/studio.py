@@ -18,7 +18,7 @@ from jepa_tts.languages import read_language, script_of, scripts_in, speaking
 from jepa_tts.pack import load_package
 from jepa_tts.prompt import as_clip, encode, hear, shortened
 from jepa_tts.text import collate_text
-from jepa_tts.voice import Timbre
+from jepa_tts.voice import Timbre, coloured
 from jepa_tts.weights import check_change
 from voice_data.audio import Audio
 from voice_data.text import TextError, normalize
@@ -114,7 +114,7 @@ class Studio:
         *,
         colour: np.ndarray | None = None,
     ) -> Iterator[Audio]:
-        """Each sentence in the ``voice`` [D] with the ``colour`` [Z + 1, Z]."""
+        """Each sentence in the ``voice`` [D] with the ``colour`` [2, Z + 1, Z]."""
         vector = torch.from_numpy(voice)[None].to(self.device)
         generator = torch.Generator().manual_seed(seed)
         for sentence in sentences:
@@ -122,9 +122,8 @@ class Studio:
                 model = self.fluent(sentence)
                 plan = model.plan(self._ids(sentence), vector, speed)
                 latents = engine.generate(model, plan)
-                if colour is not None:
-                    turn = torch.from_numpy(colour).to(latents)
-                    latents = latents @ turn[:-1] + turn[-1]
+                made = coloured(latents[0].cpu().numpy(), colour)
+                latents = torch.from_numpy(made)[None].to(self.device)
             yield self._sound(latents, generator)
 
     @torch.inference_mode()

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jepa_tts.config import STRIDE
 from voice_data.storage import replacing
 
 FORMAT = "jepa-tts-voice-1"
@@ -25,21 +26,31 @@ class VoiceError(ValueError):
 
 
 class Timbre(NamedTuple):
-    """How a voice sounds: ``vector`` [D], and a map of latents ``colour`` [Z + 1, Z], if any."""
+    """How a voice sounds: ``vector`` [D], and maps of latents ``colour`` [2, Z + 1, Z], if any."""
 
     vector: np.ndarray
     colour: np.ndarray | None = None
 
 
+def is_voiced(latents: np.ndarray) -> np.ndarray:
+    """Which of the latents [T, Z] are voiced for the most part: [T] of bool. The first dimensions
+    are the F0 and the voicing of each mel frame.
+    """
+    return latents[:, 1 : 2 * STRIDE : 2].mean(1) > 0
+
+
 def coloured(latents: np.ndarray, colour: np.ndarray | None) -> np.ndarray:
-    """Latents [T, Z], mapped."""
-    return latents if colour is None else latents @ colour[:-1] + colour[-1]
+    """Latents [T, Z], mapped: the first map is for unvoiced frames, its last row is added."""
+    if colour is None:
+        return latents
+    unvoiced, voiced = (latents @ turn[:-1] + turn[-1] for turn in colour)
+    return np.where(is_voiced(latents)[:, None], voiced, unvoiced)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Voice:
     """A voice of one model: ``vector`` [D] float32, and the hash of the weights it belongs to; of a
-    clip also its ``colour`` [Z + 1, Z] (:mod:`jepa_tts.colour`).
+    clip also its ``colour`` [2, Z + 1, Z] (:mod:`jepa_tts.colour`).
 
     >>> voice = Voice(name="mine", vector=np.zeros(4, np.float32), base_sha256="00" * 32)
     >>> voice.licence
@@ -57,10 +68,11 @@ class Voice:
         if self.vector.ndim != 1 or self.vector.dtype != np.float32:
             raise VoiceError(f"vector must be float32 of shape [D], not {self.vector.dtype} of "
                              f"shape {self.vector.shape}")  # fmt: skip
-        colour = np.zeros((1, 0), np.float32) if self.colour is None else self.colour
-        if colour.dtype != np.float32 or colour.shape != (colour.shape[-1] + 1, colour.shape[-1]):
-            raise VoiceError(f"colour must be float32 of shape [Z + 1, Z], not {colour.dtype} of "
-                             f"shape {colour.shape}")  # fmt: skip
+        colour = np.zeros((2, 1, 0), np.float32) if self.colour is None else self.colour
+        size = colour.shape[-1]
+        if colour.dtype != np.float32 or colour.shape != (2, size + 1, size):
+            raise VoiceError(f"colour must be float32 of shape [2, Z + 1, Z], not {colour.dtype} "
+                             f"of shape {colour.shape}")  # fmt: skip
         if not (np.isfinite(self.vector).all() and np.isfinite(colour).all()):
             raise VoiceError(f"the voice {self.name!r} holds NaN or infinity: export it again")
 
@@ -125,9 +137,9 @@ class Voice:
                 f"{self.base_sha256[:16]} and this one has {base_sha256[:16]}: export it again "
                 "with this model"
             )
-        if self.colour is not None and latent not in (None, self.colour.shape[1]):
+        if self.colour is not None and latent not in (None, self.colour.shape[2]):
             raise VoiceError(
-                f"the colour of the voice {self.name!r} is for {self.colour.shape[1]} latent "
+                f"the colour of the voice {self.name!r} is for {self.colour.shape[2]} latent "
                 f"dimensions and this model has {latent}: export it again"
             )
 
