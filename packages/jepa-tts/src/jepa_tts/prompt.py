@@ -112,9 +112,14 @@ def hear(model: JepaModel, clip: Audio) -> Tensor:
         AudioError: as :func:`check_prompt`.
     """
     check_prompt(clip)
-    latents = encode(model, shortened(clip))
+    return attend(model, encode(model, shortened(clip)), clip.duration)
+
+
+@torch.inference_mode()
+def attend(model: JepaModel, latents: Tensor, seconds: float) -> Tensor:
+    """The vector [1, D] of the voice in the latents [1, T, Z] of a clip that lasts ``seconds``."""
     length = latents.shape[1]
-    real = max(1, min(length, int(clip.duration * model.config.latent_rate)))
+    real = max(1, min(length, int(seconds * model.config.latent_rate)))
     windows = max(1, real // WINDOW_FRAMES)
     size = real // windows if windows > 1 else real
     rows = latents[0, : windows * size].view(windows, size, -1)

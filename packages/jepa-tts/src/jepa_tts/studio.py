@@ -16,7 +16,7 @@ import torch
 from jepa_tts import engine
 from jepa_tts.languages import read_language, script_of, scripts_in, speaking
 from jepa_tts.pack import load_package
-from jepa_tts.prompt import as_clip, encode, hear, shortened
+from jepa_tts.prompt import as_clip, attend, check_prompt, encode, hear, shortened
 from jepa_tts.text import collate_text
 from jepa_tts.voice import Timbre, coloured
 from jepa_tts.weights import check_change
@@ -141,9 +141,10 @@ class Studio:
         from jepa_tts.colour import colour
 
         clip = as_clip(clip)
-        vector = hear(self.model, clip)
-        made = colour(self.model, vector, encode(self.model, shortened(clip)))
-        return Timbre(vector[0].cpu().numpy(), made)
+        check_prompt(clip)
+        latents = encode(self.model, shortened(clip))
+        vector = attend(self.model, latents, clip.duration)
+        return Timbre(vector[0].cpu().numpy(), colour(self.model, vector, latents))
 
     def reconstruct(self, audio: Clip, seed: int) -> Audio:
         """The clip, encoded and decoded again."""

@@ -274,6 +274,8 @@ class JepaTTS:
         """
         import torch
 
+        if prompt is not None and voice is None:  # no colour is wanted: it takes a second
+            return torch.from_numpy(self._performers.studio.hear(prompt))[None].to(self.device)
         return torch.from_numpy(self._timbre(voice, prompt).vector)[None].to(self.device)
 
     def planned_duration(
@@ -284,8 +286,7 @@ class JepaTTS:
         Raises:
             TextError, VoiceError: as :meth:`stream`.
         """
-        vector = self._timbre(voice).vector
-        planner = self.narrator or self._performers.studio
+        vector, planner = self._timbre(voice).vector, self.narrator or self._performers.studio
         frames = sum(planner.planned(piece, vector) for piece in sentences(text, language))
         return frames / self.config.latent_rate
 
@@ -295,6 +296,5 @@ class JepaTTS:
             if voice is not None:
                 raise VoiceError("voice and prompt exclude each other: give one of them")
             return self._performers.studio.imitate(prompt)
-        named = self._performers.named
         facts = self.weights_sha256, (self.config.width, self.config.latent)
-        return chosen(voice, self.config.speakers, named, *facts, self._files)
+        return chosen(voice, self.config.speakers, self._performers.named, *facts, self._files)
