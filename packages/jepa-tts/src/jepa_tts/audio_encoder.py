@@ -55,13 +55,11 @@ class AudioEncoder(nn.Module):
 
     @torch.no_grad()
     def set_projection(self, weight: Tensor, bias: Tensor) -> None:
-        """Start the linear path at ``weight`` [Z - 8, 4 M] (frame-major) and ``bias`` [Z - 8]."""
-        kernel = weight.view(len(weight), STRIDE, self.mels).transpose(1, 2)
+        """Read the last K dimensions linearly: ``weight`` [K, 4 M] (frame-major), ``bias`` [K]."""
         state = self.projection.state_dict()  # the parameters themselves, not copies
-        state["weight"][:PITCH_DIMENSIONS] = 0.0
-        state["bias"][:PITCH_DIMENSIONS] = 0.0
-        state["weight"][PITCH_DIMENSIONS:] = kernel
-        state["bias"][PITCH_DIMENSIONS:] = bias
+        kernel = weight.view(len(weight), STRIDE, self.mels).transpose(1, 2)
+        state["weight"][-len(weight) :] = kernel
+        state["bias"][-len(weight) :] = bias
 
     def forward(self, mel: Tensor, lengths: Tensor | None = None) -> Gaussian:
         """Log-mel [B, M, F] and the number of real frames [B] -> a Gaussian per four frames.

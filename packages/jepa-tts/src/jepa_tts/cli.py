@@ -12,7 +12,7 @@ import click
 
 from jepa_tts import __version__
 from jepa_tts.console import check_ending, read_text
-from jepa_tts.packing import FILE, FOLDER, NEW, pack, pack_language
+from jepa_tts.packing import FILE, FOLDER, NEW, grow, pack, pack_language
 from voice_data.console import configured, job, load, with_json
 from voice_data.storage import write_text
 
@@ -282,5 +282,6 @@ def benchmark(
     click.echo(json.dumps(asdict(figures)) if as_json else module.table(figures))
 
 
+main.add_command(grow)
 main.add_command(pack)
 main.add_command(pack_language)

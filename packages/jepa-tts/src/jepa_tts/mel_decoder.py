@@ -52,10 +52,9 @@ class MelDecoder(nn.Module):
             nn.init.zeros_(parameter)
 
     @torch.no_grad()
-    def set_projection(self, weight: Tensor, bias: Tensor, skip: int) -> None:
-        """Start the linear path at ``weight`` [4 M, Z - skip] (frame-major) and ``bias`` [4 M]."""
-        self.projection.weight.zero_()
-        self.projection.weight[:, skip:] = weight
+    def set_projection(self, weight: Tensor, bias: Tensor) -> None:
+        """Read the last K dimensions linearly: ``weight`` [4 M, K], frame-major, ``bias`` [4 M]."""
+        self.projection.weight[:, -weight.shape[1] :] = weight
         self.projection.bias.copy_(bias)
 
     def forward(self, latents: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""The verbs that make what ships from what was trained."""
+"""The verbs that make one folder of weights from another: what ships, what is trained further."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jepa_tts.config import SIZES
 from voice_data.console import job
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -55,6 +56,27 @@ def pack_language(run: Path, out: Path, card: Path, **options: Any) -> None:
     from jepa_tts.language_pack import package_language
 
     _report(out, package_language(run, out, card=card.read_text("utf-8"), **options))
+
+
+@click.command()
+@click.argument("checkpoint", type=FOLDER)
+@click.argument("out", type=NEW)
+@click.option("--size", type=click.Choice(list(SIZES)), default="base", show_default=True)
+@click.option("--seed", default=0, show_default=True, help="Of the weights that are new.")
+@job
+def grow(checkpoint: Path, out: Path, size: str, seed: int) -> None:
+    """Make a larger model that begins where CHECKPOINT ended, to train it further."""
+    import torch
+
+    from jepa_tts.checkpoint import load_model, save_model
+    from jepa_tts.growth import grow as run
+
+    if out.exists():
+        raise click.UsageError(f"{out} already exists: name another folder")
+    torch.manual_seed(seed)
+    larger = run(load_model(checkpoint), SIZES[size])
+    save_model(larger, out)
+    click.echo(f"{out}: {larger.network_size() / 1e6:.1f} M parameters; next: autoencode, encode")
 
 
 def _report(out: Path, digest: str) -> None:

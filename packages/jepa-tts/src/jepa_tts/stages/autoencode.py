@@ -34,6 +34,8 @@ FLOOR = -11.5
 PITCH_CENTRE, PITCH_SPREAD = 5.1, 0.35
 """Mean and deviation of log F0 over men and women, to scale the pitch dimensions."""
 VARIANCE_FLOOR = 0.6
+PICKED = 2_000
+"""Rows from which the principal components are taken."""
 PITCH_WEIGHT = 0.5
 
 
@@ -49,33 +51,58 @@ class Autoencode:
         train = set(self.corpus.part("train"))
         self.rows = [i for i in measured if i in train]
         self.held_out = [i for i in measured if i not in train][:48]
-        if not self.network.audio_encoder.projection.weight[:PITCH_DIMENSIONS].any():
-            return  # already started: a random projection has no zero rows
-        self._start_from_components()
+        first = self._first_silent()
+        if first < self.network.config.latent:
+            self._start_from_components(first)
 
     def _measured(self, index: int) -> bool:
         row = self.corpus.rows[index]
         return row.frames >= CROP // 2 and not np.isnan(self.corpus.pitch[row.start])
 
-    def _start_from_components(self) -> None:
-        """Principal components of four stacked frames; each scaled by its floored deviation."""
+    def _first_silent(self) -> int:
+        """The first dimension without a component of its own: of a new model, or of a grown one."""
+        heard = self.network.audio_encoder.projection.weight.flatten(1).any(1)
+        if heard[:PITCH_DIMENSIONS].any():
+            return PITCH_DIMENSIONS  # a new model: pitch reads nothing in one that has started
+        return PITCH_DIMENSIONS + int(heard.sum())
+
+    @torch.no_grad()
+    def _start_from_components(self, first: int) -> None:
+        """Principal components of four stacked frames, or of what the dimensions before ``first``
+        leave out of them and is linear in them; each scaled by its floored deviation.
+        """
         if not self.rows:
             raise ValueError(
                 f"{self.config.cache} has no training rows of a second or more with measured "
                 "pitch: run `jepa-tts preprocess` with a larger pitch share"
             )
         rng = np.random.default_rng(self.config.seed)
-        picks = rng.choice(self.rows, min(2_000, len(self.rows)), replace=False)
+        picks = rng.choice(self.rows, min(PICKED, len(self.rows)), replace=False)
         stacked = np.concatenate([self._stacked(i) for i in picks])
+        encoder, decoder = self.network.audio_encoder, self.network.mel_decoder
         mean = stacked.mean(0)
-        values, vectors = np.linalg.eigh(np.cov((stacked - mean).T))
-        keep = self.network.config.latent - PITCH_DIMENSIONS
+        if first == PITCH_DIMENSIONS:
+            for tensor in (*encoder.projection.parameters(), *decoder.projection.parameters()):
+                tensor.zero_()  # pitch reads and adds nothing; the others follow
+            missing, offset = np.eye(len(mean)), mean
+        else:
+            left = stacked - np.concatenate([self._given_back(i) for i in picks])
+            missing = np.linalg.lstsq(stacked - mean, left - left.mean(0), rcond=None)[0]
+            offset = left.mean(0) + decoder.projection.bias.cpu().numpy()
+        values, vectors = np.linalg.eigh(np.cov(((stacked - mean) @ missing).T))
+        keep = self.network.config.latent - first
         values, vectors = values[::-1][:keep], vectors[:, ::-1][:, :keep]
         scale = np.sqrt(values + VARIANCE_FLOOR)
-        down, up = (vectors / scale).T, vectors * scale
-        encoder, decoder = self.network.audio_encoder, self.network.mel_decoder
+        down, up = (missing @ vectors / scale).T, vectors * scale
         encoder.set_projection(_tensor(down), _tensor(-down @ mean))
-        decoder.set_projection(_tensor(up), _tensor(mean), PITCH_DIMENSIONS)
+        decoder.set_projection(_tensor(up), _tensor(offset))
+
+    def _given_back(self, index: int) -> np.ndarray:
+        """Four stacked frames as they are decoded now."""
+        mel = self.corpus.mel_of(index).to(self.device)
+        mean = self.network.audio_encoder(mel.T[None]).mean
+        decoded = self.network.mel_decoder(mean)[0].T.cpu().numpy()
+        return decoded.reshape(len(decoded) // STRIDE, -1)
 
     def _stacked(self, index: int) -> np.ndarray:
         mel = self.corpus.mel_of(index).numpy()
