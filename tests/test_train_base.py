@@ -52,7 +52,7 @@ def test_every_stage_has_a_schedule() -> None:
     assert list(FULL) == list(TOY) == list(STAGES)
     names = [name for name, _ in steps()]
     assert names == ["corpus", "preprocess", "pronounce", "align", "autoencode", "encode",
-                     "predict", "decode", "vocode", "pack"]  # fmt: skip
+                     "predict", "decode", "vocode", "sharpen", "shrink", "pack"]  # fmt: skip
 
 
 def test_a_small_corpus_holds_out_more() -> None:

@@ -48,8 +48,8 @@ import click
 
 TOOLS = Path(__file__).resolve().parent
 SIZES = ("tiny", "small", "base")
-PLANNED_HOURS = 27.0
-"""Of the teacher corpus at scale one."""
+PLANNED_HOURS, WIDE_HOURS = 27.0, 31.0
+"""Of the teacher corpus at scale one, without and in its wide part."""
 PART = 4_000
 """Utterances that are preprocessed at once: what a slice may lose."""
 FEW = 2_000
@@ -57,7 +57,7 @@ FEW = 2_000
 FILES = ("mel.f16", "pitch.f16")
 MARGIN, LEAST = 12.0, 20.0
 """Seconds kept free at the end of a slice, and the least that is worth starting a stage for."""
-STAGES = ("pronounce", "autoencode", "predict", "decode", "vocode")
+STAGES = ("pronounce", "autoencode", "predict", "decode", "vocode", "shrink")
 START = {"autoencode": "pronounce", "predict": "autoencode", "decode": "predict"}
 FULL: dict[str, dict[str, Any]] = {
     "pronounce": {"steps": 2_000, "batch": 24_000, "learning_rate": 1.5e-3, "warm_up": 100},
@@ -65,6 +65,7 @@ FULL: dict[str, dict[str, Any]] = {
     "predict": {"steps": 8_000, "batch": 24_000, "learning_rate": 1e-3, "warm_up": 400},
     "decode": {"steps": 2_000, "batch": 12_000, "learning_rate": 5e-4, "warm_up": 100},
     "vocode": {"steps": 10_000, "batch": 4_096, "learning_rate": 1e-3, "warm_up": 100},
+    "shrink": {"steps": 3_000, "batch": 6_144, "learning_rate": 1e-3, "warm_up": 50},
 }
 """What one large GPU does in some slices; batches are in the units of ``TrainConfig``."""
 TOY: dict[str, dict[str, Any]] = {
@@ -73,6 +74,7 @@ TOY: dict[str, dict[str, Any]] = {
     "predict": {"steps": 30, "batch": 400, "learning_rate": 2e-3, "warm_up": 5},
     "decode": {"steps": 10, "batch": 400, "learning_rate": 5e-4, "warm_up": 2},
     "vocode": {"steps": 10, "batch": 128, "learning_rate": 1e-3, "warm_up": 2},
+    "shrink": {"steps": 10, "batch": 192, "learning_rate": 1e-3, "warm_up": 2},
 }
 
 
@@ -125,6 +127,11 @@ class Job:
         """The training cache."""
         return self.work / "cache"
 
+    @property
+    def sharpened(self) -> Path:
+        """The packed model whose vocoder has all its blocks, and the post-filter."""
+        return self.work / "sharpened"
+
     def model(self, stage: str) -> Path:
         """What a stage has trained."""
         return self.work / "runs" / stage / "model"
@@ -156,10 +163,12 @@ def run(command: Sequence[str], time_left: Slice) -> None:
 
 def speak(job: Job, time_left: Slice) -> str:
     """The teacher corpus; its shards of a hundred sentences survive the end of a slice."""
+    wide = job.hours > PLANNED_HOURS
+    planned = PLANNED_HOURS + wide * WIDE_HOURS
     command = [
         str(TOOLS / "teacher_corpus.py"), "--wordnet", str(job.wordnet), "--out", str(job.corpus),
-        "--hours", str(job.hours), "--scale", str(max(1.0, job.hours / PLANNED_HOURS)),
-        "--workers", str(job.workers),
+        "--part", "every" if wide else "all", "--hours", str(job.hours),
+        "--scale", str(max(1.0, job.hours / planned)), "--workers", str(job.workers),
     ]  # fmt: skip
     for teacher in job.teachers:
         command += ["--teacher", teacher]
@@ -261,6 +270,7 @@ def settings(job: Job, stage: str, minutes: float) -> Any:
         start=str(job.model(START[stage])) if stage in START else "",
         size=job.size,
         lexicon=str(lexicon) if stage == "pronounce" else "",
+        vocoder=str(job.sharpened / "vocoder") if stage == "shrink" else "",
         device=job.device,
         amp=open_device(job.device).type != "cpu",
         minutes=minutes,
@@ -299,8 +309,17 @@ def saved_step(job: Job, stage: str) -> int:
         return int(state.get_tensor("step"))
 
 
+def sharpen(job: Job, time_left: Slice) -> str:
+    """The vocoder with its post-filter, for ``shrink`` to imitate."""
+    return _pack(job, time_left, "vocode", job.sharpened, postfilter=0.4)
+
+
 def pack(job: Job, time_left: Slice) -> str:
     """The folder to bring home."""
+    return _pack(job, time_left, "shrink", job.out)
+
+
+def _pack(job: Job, time_left: Slice, vocoder: str, out: Path, **options: Any) -> str:
     from jepa_tts.pack import pack_with_record
 
     time_left.require()
@@ -308,17 +327,17 @@ def pack(job: Job, time_left: Slice) -> str:
     card.write_text(CARD.format(size=job.size, hours=job.hours, log=log(job)), "utf-8")
     pack_with_record(
         job.model("decode"),
-        job.model("vocode"),
-        job.out,
+        job.model(vocoder),
+        out,
         card=card,
         manifest=job.corpus / "manifest.jsonl",
         licence="Apache-2.0",
         consent="synthetic",
         command=f"tools/train_base.py --size {job.size} --hours {job.hours} --effort {job.effort}",
-        postfilter=0.4,
+        **options,
     )
-    size = sum(file.stat().st_size for file in job.out.rglob("*") if file.is_file())
-    return f"{job.out}: {size / 2**20:.1f} MiB"
+    size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+    return f"{out}: {size / 2**20:.1f} MiB"
 
 
 CARD = """# jepa-tts {size}
@@ -344,6 +363,8 @@ def steps() -> Iterator[tuple[str, Callable[[Job, Slice], str]]]:
             yield "align", align
         if stage == "autoencode":
             yield "encode", encode
+        if stage == "vocode":
+            yield "sharpen", sharpen
     yield "pack", pack
 
 
