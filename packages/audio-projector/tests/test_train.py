@@ -19,7 +19,7 @@ from audio_projector.checkpoint import load_projector
 from audio_projector.examples import batches
 from audio_projector.resume import ResumeError
 from audio_projector.run import TrainError
-from audio_projector.train import learning_rate, train
+from audio_projector.train import train
 from audio_projector.train_config import TrainConfig
 from voice_data.artefact import ArtefactError
 from voice_data.config import ConfigError
@@ -173,14 +173,6 @@ def test_tensorboard_gets_figures_sounds_and_pictures(run_folder: Path) -> None:
     assert {"train/loss", "train/rate", "validation/loss"} <= set(tags["scalars"])
     assert set(tags["audio"]) == {"spoken/projected", "spoken/own"}
     assert set(tags["images"]) == {"mel/projected", "mel/own"}
-
-
-def test_the_learning_rate_warms_up_and_falls() -> None:
-    config = TrainConfig(states="s", out="o", steps=100, warm_up=10, learning_rate=0.01)
-    rates = [learning_rate(config, step) for step in range(100)]
-    assert rates[0] == pytest.approx(0.001)
-    assert max(rates) == rates[10] == pytest.approx(0.01)
-    assert rates[-1] == pytest.approx(0.01 * config.final_rate, rel=0.1)
 
 
 def test_batches_hold_every_text_once_within_the_budget() -> None:

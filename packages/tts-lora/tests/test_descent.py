@@ -15,8 +15,9 @@ from toy import ToySpeech
 from tts_lora.batches import StepPlan
 from tts_lora.checkpoint import read_state
 from tts_lora.config import LoraConfig, TrainConfig
-from tts_lora.descent import NotFiniteError, learning_rate, make_optimizer
+from tts_lora.descent import NotFiniteError, make_optimizer, schedule
 from voice_data.encoded import EncodedSet
+from voice_data.schedule import Schedule
 from voice_data.speech import Loss
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -102,13 +103,10 @@ def test_what_is_not_finite_stops_and_keeps_the_last_good_state(
     assert_same_run(tmp_path / "whole", out)
 
 
-def test_the_rate_warms_up_then_follows_a_cosine() -> None:
-    config = TrainConfig(data="d", out="o", learning_rate=0.01, warm_up=0.1)
-    rates = [learning_rate(config, step, 1000) for step in range(1100)]
-    assert rates[:100] == pytest.approx([0.0001 * (k + 1) for k in range(100)])
-    assert max(rates) == rates[100] == pytest.approx(0.01)
-    assert rates[550] == pytest.approx(0.01 * 1.05 / 2)
-    assert rates[1000:] == pytest.approx([0.0005] * 100)
+def test_the_warm_up_is_a_share_of_the_steps() -> None:
+    config = TrainConfig(data="d", out="o", learning_rate=0.01, warm_up=0.1, final_rate=0.2)
+    wanted = Schedule(learning_rate=0.01, steps=250, warm_up=25, final_rate=0.2)
+    assert schedule(config, 250) == wanted
 
 
 @_PEFT_WARNS

@@ -20,7 +20,6 @@ from voice_hypernet.config import HypernetConfig, LoraShape, Shares, TrainConfig
 from voice_hypernet.corpus import VoiceCorpus
 from voice_hypernet.functional import adapted, merged
 from voice_hypernet.run import RunError
-from voice_hypernet.schedule import learning_rate
 from voice_hypernet.telling import Telling
 from voice_hypernet.train import train, validate
 
@@ -230,14 +229,6 @@ def test_impossible_settings_are_named(values: dict[str, object], message: str) 
 def test_shares_are_shares() -> None:
     with pytest.raises(ValueError, match="1 together at most"):
         Shares(text=0.8, both=0.3)
-
-
-def test_the_rate_warms_up_and_falls(hummed: Path) -> None:
-    settings = config(hummed, Path("b"), steps=100, warm_up=10)
-    rates = [learning_rate(settings, step) for step in range(100)]
-    assert rates[0] == pytest.approx(0.001)
-    assert max(rates) == rates[9] == rates[10] == 0.01
-    assert rates[-1] < 0.06 * 0.01
 
 
 def test_a_warm_start_takes_what_fits(hummed: Path, tmp_path: Path) -> None:

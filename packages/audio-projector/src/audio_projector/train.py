@@ -21,6 +21,7 @@ from audio_projector.examples import batches, collate
 from audio_projector.resume import Checkpoints, Progress
 from audio_projector.run import Run, TrainError, set_up, write_run
 from audio_projector.train_config import TrainConfig
+from voice_data.schedule import learning_rate
 
 if TYPE_CHECKING:
     from voice_data.run_log import RunLog
@@ -81,15 +82,6 @@ def train(
         validation=done.validation,
         speech_model_unchanged=unchanged,
     )
-
-
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, then a cosine down to ``final_rate`` of the peak."""
-    if step < config.warm_up:
-        return config.learning_rate * (step + 1) / config.warm_up
-    progress = (step - config.warm_up) / max(1, config.steps - config.warm_up)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-    return config.learning_rate * (config.final_rate + (1 - config.final_rate) * cosine)
 
 
 def _go(

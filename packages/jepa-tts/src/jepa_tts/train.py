@@ -25,11 +25,12 @@ from jepa_tts.collapse import refuse_collapse
 from jepa_tts.device import half
 from jepa_tts.stages import make_stage
 from jepa_tts.stages.stage import Loss, Media, Stage
-from jepa_tts.train_config import TrainConfig, learning_rate
+from jepa_tts.train_config import TrainConfig
 from voice_data.audio import Audio
 from voice_data.run_log import RunLog
+from voice_data.schedule import learning_rate
 
-__all__ = ["TrainConfig", "batches", "learning_rate", "optimise", "train", "validate"]
+__all__ = ["TrainConfig", "batches", "optimise", "train", "validate"]
 
 _log = logging.getLogger(__name__)
 

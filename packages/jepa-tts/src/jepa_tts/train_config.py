@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal, NoReturn, get_args
 
@@ -107,12 +106,3 @@ class TrainConfig:
 
     def _refuse(self, name: str, allowed: str) -> NoReturn:
         raise ValueError(f"TrainConfig.{name} must be {allowed}, not {getattr(self, name)!r}")
-
-
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, then a cosine down to ``final_rate`` of the peak."""
-    if step < config.warm_up:
-        return config.learning_rate * (step + 1) / config.warm_up
-    progress = (step - config.warm_up) / max(1, config.steps - config.warm_up)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-    return config.learning_rate * (config.final_rate + (1 - config.final_rate) * cosine)

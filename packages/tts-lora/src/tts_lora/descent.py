@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tts_lora.batches import Step, to_device
+from voice_data.schedule import Schedule, learning_rate
 
 if TYPE_CHECKING:
     import torch
@@ -66,19 +67,14 @@ class Outcome:
     rate: float
 
 
-def learning_rate(config: TrainConfig, step: int, steps: int) -> float:
-    """Linear warm-up over a share of the steps, then a cosine down to ``final_rate`` of the peak.
-
-    >>> from tts_lora.config import TrainConfig
-    >>> learning_rate(TrainConfig(data="d", out="o", learning_rate=0.01), 5, 100)
-    0.01
-    """
-    warm_up = round(config.warm_up * steps)
-    if step < warm_up:
-        return config.learning_rate * (step + 1) / warm_up
-    progress = min(1.0, (step - warm_up) / max(1, steps - warm_up))
-    cosine = 0.5 * (1 + math.cos(math.pi * progress))
-    return config.learning_rate * (config.final_rate + (1 - config.final_rate) * cosine)
+def schedule(config: TrainConfig, steps: int) -> Schedule:
+    """The learning rate over ``steps``; ``config.warm_up`` is a share of them."""
+    return Schedule(
+        learning_rate=config.learning_rate,
+        steps=steps,
+        warm_up=round(config.warm_up * steps),
+        final_rate=config.final_rate,
+    )
 
 
 def make_optimizer(
@@ -114,7 +110,7 @@ def descend(run: Descent, step: Step) -> Outcome:
     Raises:
         NotFiniteError: if the loss or the gradient is not finite; no weight was changed.
     """
-    rate = learning_rate(run.config, step.number, run.steps)
+    rate = learning_rate(schedule(run.config, run.steps), step.number)
     for group in run.optimizer.param_groups:
         group["lr"] = rate * group["ratio"]
     run.optimizer.zero_grad(set_to_none=True)

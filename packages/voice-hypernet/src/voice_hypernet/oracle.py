@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from voice_data.schedule import Schedule, learning_rate
 from voice_hypernet import trunk
 from voice_hypernet.config import LoraShape
 from voice_hypernet.functional import adapted
@@ -74,10 +75,11 @@ def fitted(
         lr=descent.learning_rate, weight_decay=0.0,
     )  # fmt: skip
     model.network.train()
+    schedule = Schedule(learning_rate=descent.learning_rate, steps=descent.steps)
     for step in range(descent.steps):
         torch.manual_seed(hash((descent.seed, step)) % 2**31)
         for group in optimizer.param_groups:
-            group["lr"] = descent.learning_rate * _cosine(step / descent.steps)
+            group["lr"] = learning_rate(schedule, step)
         rows = _rows(model, clips, descent, step)
         batch = model.collate([each for _, each in rows], [told[names[v]] for v, _ in rows])
         voices = torch.tensor([voice for voice, _ in rows])
@@ -157,10 +159,6 @@ def _rows(
                 return rows
             rows.append((int(voice), each))
     return rows
-
-
-def _cosine(progress: float) -> float:
-    return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def _voice(

@@ -20,15 +20,16 @@ import torch
 from torch import nn
 
 from voice_data.run_log import RunLog
+from voice_data.schedule import learning_rate
 from voice_hypernet import reconstruction
 from voice_hypernet.checkpoint import Hypernet, load_hypernet, save_hypernet, take_over
 from voice_hypernet.config import TrainConfig
 from voice_hypernet.corpus import VoiceCorpus
 from voice_hypernet.functional import adapted, merged
 from voice_hypernet.network import VoiceNetwork, neutral_of
+from voice_hypernet.optimizer import optimizer
 from voice_hypernet.reconstruction import Reconstruction
 from voice_hypernet.run import RunState
-from voice_hypernet.schedule import learning_rate, optimizer
 from voice_hypernet.targets import find_groups
 from voice_hypernet.tasks import Task, Tasks, describe_all, ways_of_knowing
 from voice_hypernet.telling import ROWS, Telling
