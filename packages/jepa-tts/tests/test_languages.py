@@ -26,6 +26,8 @@ from jepa_tts.studio import Studio
 from jepa_tts.tts import JepaTTS
 from jepa_tts.weights import read_weights
 from voice_data.artefact import ArtefactError
+from voice_data.audio import Audio
+from voice_data.mel import log_mel
 
 ENGLISH, GREEK = "Four hours of steady work.", "Καλημέρα σε όλους."
 RANK = 4
@@ -69,6 +71,13 @@ def bilingual(tmp_path_factory: pytest.TempPathFactory, run: Path, manifest: Pat
 def voice_of(tts: JepaTTS) -> np.ndarray:
     """The first named voice."""
     return tts.voice_vector(None)[0].numpy()
+
+
+def mel_distance(one: Audio, other: Audio) -> float:
+    """Mean absolute difference of log-mels over what both last."""
+    mels = [log_mel(torch.from_numpy(audio.samples)[None])[0] for audio in (one, other)]
+    frames = min(mel.shape[1] for mel in mels)
+    return float((mels[0][:, :frames] - mels[1][:, :frames]).abs().mean())
 
 
 def test_a_script_is_that_of_most_letters() -> None:
@@ -256,3 +265,26 @@ def test_the_checkpoint_that_ships_speaks_hindi() -> None:
     assert (
         abs(next(english.spoken([text], voice_of(tts), 1.0, 0)).duration / audio.duration - 1) > 0.1
     )
+
+
+def test_languages_go_along_when_a_model_is_saved(bilingual: Path, tmp_path: Path) -> None:
+    tts = JepaTTS.from_pretrained(bilingual)
+    said = tts.speak(GREEK, seed=1)
+    tts.save_pretrained(tmp_path / "copy")
+    again = JepaTTS.from_pretrained(tmp_path / "copy")
+    copied = again.speak(GREEK, seed=1)
+    assert len(copied.samples) == len(said.samples)
+    near, far = (mel_distance(said, other) for other in (copied, again.speak(GREEK[::-1], seed=1)))
+    assert near < 0.2 * far
+    card = tmp_path / "copy" / LANGUAGES / "el" / "README.md"
+    assert card.read_text("utf-8") == "# Greek\n"
+
+
+def test_a_language_of_another_checkpoint_does_not_go_along(
+    bilingual: Path, tmp_path: Path
+) -> None:
+    studio = Studio.open(bilingual)
+    studio.learn(bilingual, "0" * 64)
+    with pytest.raises(ArtefactError, match="base_sha256"):
+        studio.pass_on({}, tmp_path / "copy", "1" * 64)
+    assert not (tmp_path / "copy").exists()

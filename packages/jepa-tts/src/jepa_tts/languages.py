@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voice_data.artefact import ArtefactError, load_artefact
+from voice_data.artefact import CARD, ArtefactError, load_artefact, save_artefact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from jepa_tts.model import JepaModel
 
@@ -100,6 +100,27 @@ def read_language(folder: Path, base_sha256: str) -> Language:
     except KeyError as error:
         raise ArtefactError(f"{folder / 'config.json'} lacks {error}: copy it again") from error
     return Language(**facts, tensors=widened(artefact.tensors))
+
+
+def carry(folders: Iterable[Path], folder: Path, *, before: str, after: str) -> None:
+    """Put languages beside the checkpoint in ``folder``, which has the weights ``after`` (SHA-256)
+    where theirs has ``before``; their additions are added to whatever its predictor has become.
+
+    Raises:
+        ArtefactError: if one of them is damaged, or for another checkpoint than ``before``.
+        OSError: if one cannot be written.
+    """
+    for path in folders:
+        artefact = load_artefact(path, kind=LANGUAGE_KIND, framework="numpy")
+        artefact.provenance.require(base_sha256=before)
+        save_artefact(
+            folder / LANGUAGES / path.name,
+            artefact.config,
+            artefact.tensors,
+            (path / CARD).read_text("utf-8"),
+            replace(artefact.provenance, base_sha256=after),
+            kind=LANGUAGE_KIND,
+        )
 
 
 def speaking(model: JepaModel, language: Language) -> JepaModel:

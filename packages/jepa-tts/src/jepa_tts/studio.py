@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from jepa_tts import engine
+from jepa_tts import cast, engine, languages
 from jepa_tts.languages import read_language, script_of, scripts_in, speaking
 from jepa_tts.pack import load_package
 from jepa_tts.prompt import as_clip, attend, check_prompt, encode, hear, shortened
@@ -78,6 +78,16 @@ class Studio:
             language = read_language(self._languages[script], self._sha256)
             self._others[script] = speaking(self.model, language)
         return self._others[script].to(self.device)
+
+    def pass_on(self, voices: Mapping[str, Path], folder: Path, weights_sha256: str) -> None:
+        """Put voice files and the languages beside a checkpoint saved in ``folder``.
+
+        Raises:
+            VoiceError, ArtefactError: if one of them is damaged, or for another checkpoint.
+            OSError: if one cannot be written.
+        """
+        cast.carry(voices, folder, weights_sha256)
+        languages.carry(self._languages.values(), folder, before=self._sha256, after=weights_sha256)
 
     @property
     def device(self) -> torch.device:

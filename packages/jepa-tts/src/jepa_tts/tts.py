@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jepa_tts.cast import carry, files_in
+from jepa_tts.cast import files_in
 from jepa_tts.catalogue import located
 from jepa_tts.narrator import Narrator, can_speak
 from jepa_tts.performers import Performers
@@ -127,7 +127,7 @@ class JepaTTS:
     ) -> str:
         """Write a folder that :meth:`from_pretrained` reads, in half precision; returns its hash.
 
-        ``voice`` becomes its first named voice, the one that speaks where none is asked for.
+        Voice files and languages go along. ``voice`` becomes the first, which speaks by default.
 
         Raises:
             ValueError: if there is no provenance, here or from loading.
@@ -136,15 +136,15 @@ class JepaTTS:
         """
         from jepa_tts.pack import save_package
 
-        model, provenance = self._performers.studio.model, provenance or self.provenance
+        studio, provenance = self._performers.studio, provenance or self.provenance
         if provenance is None:
             raise ValueError("save_pretrained needs a provenance: at least rate, mel and licence")
+        model, out = studio.model, Path(folder)
         if voice is not None:
             voice.require(self.weights_sha256, self.config.width)
             model = model.led_by(voice.name, voice.vector)
-        sound, out = self._performers.studio.vocoder, Path(folder)
-        digest = save_package(model, sound, out, card=card, provenance=provenance)
-        carry(self._files, out, digest)
+        digest = save_package(model, studio.vocoder, out, card=card, provenance=provenance)
+        studio.pass_on(self._files, out, digest)
         return digest
 
     @property
