@@ -31,7 +31,9 @@ reconstructed: how similar to a held-out recording is what the model makes of it
 prompted: how similar to a person's other recordings is speech in the voice of one of them?
 
 Similarities are mean cosines. Beside each stand its ceiling (the person's own recordings among
-themselves) and its floor (other people's). A clip in which the encoder finds no speech has
+themselves) and its floor (other people's). The model speaks English: where a person (``person`` in
+a recording's ``extra``) was recorded in two languages, how similar these are to each other stands
+beside them too. A clip in which the encoder finds no speech has
 similarity 0. What is made stays in --out; the same command again
 resumes there and refuses other settings.
 """
@@ -153,15 +155,16 @@ def _named_table(named: Mapping[str, Any]) -> str:
 
 def _people_table(found: Mapping[str, Any]) -> str:
     columns = ("reconstructed", "reconstructed_to_others", "prompted", "prompted_by_strangers",
-               "ceiling", "floor")  # fmt: skip
+               "ceiling", "across_languages", "floor")  # fmt: skip
     kinds = ("real", "reconstructed", "prompted")
     rows = [
-        [name, str(own["clips"]), *(_cell(own[column]) for column in columns),
+        [name, own["language"], str(own["clips"]), *(_cell(own[column]) for column in columns),
          *(f"{own['right'][kind]:.0%}" for kind in kinds)]
         for name, own in found["by_person"].items()
     ]  # fmt: skip
-    head = ["person", "clips", "reconstructed: to the clip", "to other clips",
-            "prompted: to other clips", "prompted by strangers", "ceiling", "floor",
+    head = ["person", "language", "clips", "reconstructed: to the clip", "to other clips",
+            "prompted: to other clips", "prompted by strangers", "ceiling",
+            "their own across languages", "floor",
             *(f"{kind}: nearest is right" for kind in kinds)]  # fmt: skip
     mute = sum(sum(own["no_speech"].values()) for own in found["by_person"].values())
     note = f"\n\n{mute} of these clips hold no speech; they count as 0 and as wrong" if mute else ""
@@ -174,8 +177,8 @@ def _markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _cell(value: float) -> str:
-    return f"{value:.3f}"
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 if __name__ == "__main__":

@@ -38,9 +38,14 @@ class Speaker(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """A real speaker: the recordings that the model hears, and others to compare with."""
+    """A real speaker: the recordings that the model hears, and others to compare with.
+
+    ``who`` is the same in two sets of recordings of one human being in two languages.
+    """
 
     name: str
+    who: str
+    language: str
     heard: tuple[Path, ...]
     others: tuple[Path, ...]
 
@@ -68,7 +73,13 @@ def people(utterances: Sequence[Utterance], folder: Path, clips: int) -> list[Pe
             )
         paths = [item.path_in(folder) for item in held]
         found.append(
-            Person(name=name, heard=tuple(paths[:half]), others=tuple(paths[half : 2 * half]))
+            Person(
+                name=name,
+                who=str(held[0].extra.get("person", name)),
+                language=held[0].language,
+                heard=tuple(paths[:half]),
+                others=tuple(paths[half : 2 * half]),
+            )
         )
     if len(found) < 2:
         raise click.UsageError("the recordings are of one speaker: at least two are needed")
@@ -156,8 +167,10 @@ def hear_people(
         "by_person": {
             person.name: {
                 "clips": len(person.heard),
+                "language": person.language,
+                "across_languages": _across_languages(gallery, person, known),
                 **_similarities(gallery, person, takes, known),
-                "right": {kind: _right(found, person.name) for kind, found in identity.items()},
+                "right": {kind: _right(found, person, known) for kind, found in identity.items()},
                 "no_speech": {
                     kind: sum(not gallery.embed(clip).any() for clip in spoken[person.name])
                     for kind, spoken in takes.items()
@@ -166,6 +179,16 @@ def hear_people(
             for person in known
         },
     }
+
+
+def _across_languages(gallery: Gallery, person: Person, known: Sequence[Person]) -> float | None:
+    """How similar the person's recordings are to their own in other languages: the ceiling of
+    whoever speaks for them in another language. None where there are none.
+    """
+    abroad = [clip for other in known
+              if other.who == person.who and other.language != person.language
+              for clip in other.others]  # fmt: skip
+    return cosine(gallery, person.heard, abroad) if abroad else None
 
 
 def _work(system: Speaker, kind: str, clip: Path, line: str) -> Callable[[], Audio]:
@@ -182,10 +205,9 @@ def _similarities(
 ) -> dict[str, float]:
     again, spoken = takes["reconstructed"][person.name], takes["prompted"][person.name]
     pairs = zip(person.heard, again, strict=True)
-    strangers = [clip for other in known if other.name != person.name for clip in other.others]
-    foreign = [
-        clip for name, clips in takes["prompted"].items() if name != person.name for clip in clips
-    ]
+    strange = [other for other in known if other.who != person.who]
+    strangers = [clip for other in strange for clip in other.others]
+    foreign = [clip for other in strange for clip in takes["prompted"][other.name]]
     return {
         "reconstructed": float(np.mean([gallery.embed(a) @ gallery.embed(b) for a, b in pairs])),
         "reconstructed_to_others": cosine(gallery, again, person.others),
@@ -207,7 +229,8 @@ def cosine(gallery: Gallery, clips: Sequence[Any], others: Sequence[Any]) -> flo
     return float(np.mean(found))
 
 
-def _right(found: Any, name: str) -> float:
-    hits = [near == name for asked, near in zip(found.asked, found.nearest, strict=True)
-            if asked == name]  # fmt: skip
+def _right(found: Any, person: Person, known: Sequence[Person]) -> float:
+    own = {other.name for other in known if other.who == person.who}
+    hits = [near in own for asked, near in zip(found.asked, found.nearest, strict=True)
+            if asked == person.name]  # fmt: skip
     return sum(hits) / len(hits)
