@@ -40,7 +40,8 @@ def make_tts(seed: int = 0) -> JepaTTS:
     torch.nn.init.constant_(model.durations.out.bias, 0.7)
     torch.nn.init.normal_(model.mel_decoder.refine.weight, std=0.1)
     torch.nn.init.normal_(model.audio_encoder.out.weight, std=0.1)
-    vocoder = Vocoder(VocoderConfig(width=16, inner=32, layers=1)).eval()
+    shape = VocoderConfig(width=16, inner=32, layers=1, phase=0.7, contrast=0.3)
+    vocoder = Vocoder(shape).eval()
     mel = model.config.mel
     provenance = Provenance(
         sample_rate=mel.sample_rate, mel=mel.to_dict(), licence="CC0-1.0", command="a test"

@@ -59,10 +59,14 @@ def test_pieces_are_the_whole(cuts: tuple[int, ...], voiced: slice) -> None:
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5 * np.abs(whole).max())
 
 
-def test_minimum_phase_equals_torch() -> None:
+@pytest.mark.parametrize("share", [1.0, 0.6, 0.0])
+def test_minimum_phase_equals_torch(share: float) -> None:
     envelope = np.random.default_rng(0).normal(size=(5, 513)).astype(np.float32)
-    want = excitation.minimum_phase(torch.from_numpy(envelope.T.copy())[None])[0].numpy().T
-    np.testing.assert_allclose(waveform.minimum_phase(envelope), want, atol=1e-4)
+    logs = torch.from_numpy(envelope.T.copy())[None]
+    want = excitation.minimum_phase(logs, share)[0].numpy().T
+    found = waveform.minimum_phase(envelope, share)
+    np.testing.assert_allclose(found, want, atol=1e-4)
+    np.testing.assert_allclose(np.abs(found), np.exp(envelope), rtol=1e-4)
 
 
 def test_hold_equals_torch() -> None:

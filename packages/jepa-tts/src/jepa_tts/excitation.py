@@ -70,8 +70,9 @@ def _stft(samples: Tensor, window: Tensor, hop: int) -> Tensor:
     )
 
 
-def minimum_phase(log_magnitude: Tensor) -> Tensor:
-    """The minimum-phase spectrum of a log magnitude [B, K, F] (Oppenheim and Schafer, chapter 13).
+def minimum_phase(log_magnitude: Tensor, share: float = 1.0) -> Tensor:
+    """The spectrum of a log magnitude [B, K, F] with a ``share`` of its minimum phase (Oppenheim
+    and Schafer, chapter 13).
 
     The cepstrum's negative quefrencies are folded onto the positive ones.
     """
@@ -81,4 +82,5 @@ def minimum_phase(log_magnitude: Tensor) -> Tensor:
     fold = torch.zeros(size, 1, device=log_magnitude.device)
     fold[0] = fold[size // 2] = 1.0
     fold[1 : size // 2] = 2.0
-    return torch.polar(log_magnitude.exp(), torch.fft.rfft(cepstrum * fold, dim=1).imag)
+    phase = share * torch.fft.rfft(cepstrum * fold, dim=1).imag
+    return torch.polar(log_magnitude.exp(), phase)

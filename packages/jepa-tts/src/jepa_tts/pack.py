@@ -20,7 +20,7 @@ from jepa_tts.checkpoint import load_model, load_vocoder
 from jepa_tts.compression import compress, decompress
 from jepa_tts.config import JepaConfig
 from jepa_tts.model import JepaModel
-from jepa_tts.postfilter import sharpen
+from jepa_tts.postfilter import finished
 from jepa_tts.vocoder import Vocoder
 from jepa_tts.vocoder_config import VocoderConfig
 from jepa_tts.vocos_import import is_vocos_folder, load_vocos
@@ -58,22 +58,23 @@ def package_checkpoint(
     bits: Bits = 8,
     vocoder_bits: Bits = 8,
     postfilter: float = 0.0,
+    phase: float | None = None,
+    contrast: float | None = None,
 ) -> str:
     """Write ``out`` from two training folders; returns the SHA-256 of the model's weights.
 
     ``vocoder_folder`` may also be a Vocos directory. The sample rate and mel settings of
-    ``provenance`` must be the model's own. ``postfilter`` is the gain of ``sharpen``, 0 for none.
+    ``provenance`` must be the model's own. ``postfilter`` is the gain of ``sharpen``, 0 for none;
+    ``phase`` and ``contrast`` replace what the vocoder's configuration says of them.
 
     Raises:
         ValueError: if vocoder and mels do not fit, or a weight is out of range.
         OSError: if ``out`` cannot be written.
     """
     vocoder = open_vocoder(Path(vocoder_folder))
-    if postfilter:
-        sharpen(vocoder, postfilter)
     return save_package(
         load_model(Path(model_folder)),
-        vocoder,
+        finished(vocoder, postfilter=postfilter, phase=phase, contrast=contrast),
         Path(out),
         card=card,
         provenance=provenance,
@@ -96,7 +97,7 @@ def pack_with_record(
     vocoder_card: Path | None = None,
     bits: str | int = 8,
     vocoder_bits: str | int = 8,
-    postfilter: float = 0.0,
+    **finish: Any,
 ) -> str:
     """:func:`package_checkpoint` with the provenance made from files: the verb ``pack``."""
     from voice_data.manifest import manifest_hash
@@ -120,7 +121,7 @@ def pack_with_record(
         provenance=provenance,
         bits=8 if int(bits) == 8 else 16,
         vocoder_bits=8 if int(vocoder_bits) == 8 else 16,
-        postfilter=postfilter,
+        **finish,
     )
 
 

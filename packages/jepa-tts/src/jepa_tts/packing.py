@@ -29,6 +29,16 @@ NEW = click.Path(path_type=Path)
 @click.option("--vocoder-bits", type=click.Choice(["8", "16"]), default="8", show_default=True)
 @click.option("--postfilter", type=click.FloatRange(0.0, 2.0), default=0.0, show_default=True,
               help="Sharpen the vocoder's envelopes by this gain; 0.4 suits most.")  # fmt: skip
+@click.option(
+    "--phase",
+    type=click.FloatRange(0.0, 1.0),
+    help="Share of the minimum phase; 0.6 suits most.  [default: the vocoder's]",
+)
+@click.option(
+    "--contrast",
+    type=click.FloatRange(0.0, 1.0),
+    help="Of frames with their neighbours; 0.4 suits most.  [default: the vocoder's]",
+)
 @job
 def pack(model: Path, vocoder: Path, out: Path, **options: Any) -> None:
     """Make the folder that ships from two training folders."""

@@ -51,6 +51,25 @@ def sharpen(vocoder: Vocoder, gain: float = GAIN, above: int = ABOVE) -> None:
         head.out.bias -= LOUDER * gain
 
 
+def finished(
+    vocoder: Vocoder,
+    *,
+    postfilter: float = 0.0,
+    phase: float | None = None,
+    contrast: float | None = None,
+) -> Vocoder:
+    """A trained vocoder as it ships: sharpened by the gain ``postfilter`` (in place), and with
+    these settings of its configuration where they are given.
+
+    Raises:
+        ValueError: as :func:`sharpen`, and for a setting that is out of range.
+    """
+    if postfilter:
+        sharpen(vocoder, postfilter)
+    given = {"phase": phase, "contrast": contrast}
+    return vocoder.reset(**{name: value for name, value in given.items() if value is not None})
+
+
 def sharpened(envelopes: Tensor, gain: float, above: int) -> Tensor:
     """Log envelopes [K, ...] with the cepstrum beyond ``above`` enlarged by ``1 + gain``."""
     cepstrum = torch.fft.irfft(envelopes.double(), dim=0)

@@ -60,7 +60,7 @@ class RunningSound(NamedTuple):
 
 def halo(config: JepaConfig, vocoder: VocoderConfig) -> int:
     """Latent frames on each side on which a frame's features depend."""
-    reach = _decoder_reach(config) + (vocoder.layers + 1) * (EMBED // 2)
+    reach = _decoder_reach(config) + (vocoder.layers + 1) * (EMBED // 2) + (vocoder.contrast > 0)
     return math.ceil(reach / STRIDE)
 
 
@@ -73,8 +73,13 @@ def sound_graph(
     flow = _Flow(graph)
     mel = _decoder(flow, latents, config, model, linear)
     x = _backbone(flow, mel, vocoder, sound, linear)
+    contrasted = x
+    if vocoder.contrast:
+        wide = flow.around(x, vocoder.width, 1)
+        x = flow.centre(wide, 1)
+        contrasted = _contrasted(graph, wide, x, vocoder.contrast)
     pitch = plain(graph, x, sound["head.pitch.weight"], sound["head.pitch.bias"])
-    out = linear(graph, x, sound["head.out.weight"], sound["head.out.bias"])
+    out = linear(graph, contrasted, sound["head.out.weight"], sound["head.out.bias"])
     graph.output(pitch, "pitch", "float32", (1, "F", 2))
     clipped = graph.node("Clip", out, -14.0, 6.0)
     graph.output(clipped, "envelopes", "float32", (1, "F", vocoder.n_fft + 2))
@@ -176,6 +181,14 @@ def _backbone(
         y = linear(graph, y, weight, own[f"{block}.pwconv2.bias"] * scale)
         x = graph.node("Add", flow.centre(wide, pad), y)
     return _norm(graph, x, own, "final_layer_norm", 1e-6)
+
+
+def _contrasted(graph: Graph, wide: str, x: str, contrast: float) -> str:
+    """Frames x [1, F, D], in ``wide`` with one to each side, moved away from the mean of three."""
+    before = graph.node("Slice", wide, [0], [-2], [1])
+    after = graph.node("Slice", wide, [2], [LAST], [1])
+    sides = graph.node("Mul", graph.node("Add", before, after), np.float32(contrast / 3))
+    return graph.node("Sub", graph.node("Mul", x, np.float32(1 + contrast / 1.5)), sides)
 
 
 def _norm(graph: Graph, x: str, weights: Weights, name: str, epsilon: float) -> str:

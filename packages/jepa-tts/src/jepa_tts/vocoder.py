@@ -8,6 +8,7 @@ S samples.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -119,11 +120,14 @@ class SourceFilterHead(nn.Module):
         voiced, noisy = self.envelopes(x).transpose(1, 2).chunk(2, dim=1)  # [B, K, F]
         pulses = pulse_spectrum(spoken.detach(), self.window, hop, rate)
         noise = noise_spectrum(spoken.shape, self.window, hop, generator)
-        spectrum = minimum_phase(voiced) * pulses + noisy.exp() * noise
+        spectrum = minimum_phase(voiced, self.config.phase) * pulses + noisy.exp() * noise
         return Sound(inverse_stft(spectrum, self.window, self.config), pitch)
 
     def envelopes(self, x: Tensor) -> Tensor:
         """[B, F, D] -> log envelopes [B, F, 2 K], of the pulses and of the noise."""
+        if contrast := self.config.contrast:
+            mean = F.avg_pool1d(x.transpose(1, 2), 3, stride=1, padding=1).transpose(1, 2)
+            x = x + contrast * (x - mean)  # the envelopes are linear in it
         return self.out(x).float().clamp(-14.0, 6.0)
 
 
@@ -144,6 +148,16 @@ class Vocoder(nn.Module):
     ) -> Sound:
         """Log-mel [B, M, F] -> (F - 1) hop_length samples (``center``), F hop_length (``same``)."""
         return self.head(self.backbone(mel), f0, generator)
+
+    def reset(self, **settings: float) -> Vocoder:
+        """The same weights with other settings: ``phase`` and ``contrast`` need no training.
+
+        Raises:
+            ValueError: for a setting that is out of range.
+        """
+        other = Vocoder(replace(self.config, **settings)).to(next(self.parameters()).device)
+        other.load_state_dict(self.state_dict())
+        return other.train(self.training)
 
 
 def inverse_stft(spectrum: Tensor, window: Tensor, config: VocoderConfig) -> Tensor:

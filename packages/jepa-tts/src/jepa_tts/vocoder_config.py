@@ -13,7 +13,12 @@ PITCH_CENTRE, PITCH_SPREAD = 5.1, 0.35
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VocoderConfig:
-    """The shape of a vocoder; ``istft`` is the head of the Vocos paper, ``source-filter`` ours."""
+    """The shape of a vocoder; ``istft`` is the head of the Vocos paper, ``source-filter`` ours.
+
+    Ours has two settings that need no training. ``phase`` is the share of the minimum phase that
+    its pulses get: less of it spreads them less. ``contrast`` moves the envelopes of each frame
+    away from the mean of this frame and its two neighbours, by so much of the difference.
+    """
 
     head: Literal["istft", "source-filter"] = "source-filter"
     sample_rate: int = 24_000
@@ -24,6 +29,8 @@ class VocoderConfig:
     n_fft: int = 1024
     hop_length: int = 256
     padding: Literal["center", "same"] = "center"
+    phase: float = 1.0
+    contrast: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("sample_rate", "n_mels", "width", "inner", "layers", "n_fft", "hop_length"):
@@ -37,6 +44,11 @@ class VocoderConfig:
             )
         if self.head not in HEADS:
             raise ValueError(f"VocoderConfig.head must be one of {list(HEADS)}, not {self.head!r}")
+        for name in ("phase", "contrast"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(
+                    f"VocoderConfig.{name} must be in [0, 1], not {getattr(self, name)!r}"
+                )
         if self.padding not in ("center", "same"):
             raise ValueError(f"VocoderConfig.padding must be center or same, not {self.padding!r}")
 

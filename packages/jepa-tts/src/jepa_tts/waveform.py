@@ -28,6 +28,7 @@ class Waveform:
 
     def __init__(self, config: VocoderConfig, noise: Noise) -> None:
         self._hop, self._rate, self._size = config.hop_length, config.sample_rate, config.n_fft
+        self._phase = config.phase
         self._reach = config.n_fft // config.hop_length // 2  # frames that overlap to each side
         turn = np.arange(self._size) * (2.0 * np.pi / self._size)
         self._window = (0.5 - 0.5 * np.cos(turn)).astype(np.float32)
@@ -111,7 +112,7 @@ class Waveform:
         if len(sounding):
             scaled = self._window * (2.0 / self._window.sum())
             sounds = transformed(pulses[sounding] * scaled)
-            total[sounding] += minimum_phase(voiced[sounding]) * sounds
+            total[sounding] += minimum_phase(voiced[sounding], self._phase) * sounds
         return total
 
     def _framed(self, samples: np.ndarray) -> np.ndarray:
@@ -159,11 +160,11 @@ def hold(f0: np.ndarray) -> np.ndarray:
     return f0[np.where(last < 0, np.argmax(f0 > 0), last)].clip(LOWEST)
 
 
-def minimum_phase(log_magnitude: np.ndarray) -> np.ndarray:
+def minimum_phase(log_magnitude: np.ndarray, share: float = 1.0) -> np.ndarray:
     """As :func:`jepa_tts.excitation.minimum_phase`, frames first: [F, K] -> [F, K]."""
     size = 2 * (log_magnitude.shape[1] - 1)
     cepstrum = np.fft.irfft(log_magnitude, size)
-    cepstrum[:, 1 : size // 2] *= 2.0
+    cepstrum[:, 1 : size // 2] *= 2.0 * share
     cepstrum[:, size // 2 + 1 :] = 0.0
     phase = np.fft.rfft(cepstrum).imag.astype(np.float32)
     made = np.empty(log_magnitude.shape, np.complex64)
