@@ -316,7 +316,7 @@ def sharpen(job: Job, time_left: Slice) -> str:
 
 def pack(job: Job, time_left: Slice) -> str:
     """The folder to bring home."""
-    return _pack(job, time_left, "shrink", job.out)
+    return _pack(job, time_left, "shrink", job.out, phase=0.6, contrast=0.4)
 
 
 def _pack(job: Job, time_left: Slice, vocoder: str, out: Path, **options: Any) -> str:
