@@ -28,7 +28,8 @@ def vowel(pitch: float, formant: float, seconds: float = 1.0) -> np.ndarray:
     time = np.arange(int(RATE * seconds))
     pulses = (np.floor(time * pitch / RATE) != np.floor((time - 1) * pitch / RATE)).astype(float)
     radius, angle = np.exp(-np.pi * 120 / RATE), 2 * np.pi * formant / RATE
-    return lfilter([1.0], [1.0, -2 * radius * np.cos(angle), radius**2], pulses).astype(np.float32)
+    poles = [1.0, -2 * radius * np.cos(angle), radius**2]
+    return np.asarray(lfilter([1.0], poles, pulses), np.float32)
 
 
 def peak(samples: np.ndarray, low: float, high: float) -> float:

@@ -26,7 +26,7 @@ def bend(samples: np.ndarray, voice: Voice) -> np.ndarray:
 
 def world(samples: np.ndarray, voice: Voice) -> np.ndarray:
     """Pitch, formants and breath scaled separately by the vocoder WORLD (Morise et al., 2016)."""
-    import pyworld
+    import pyworld  # pyright: ignore[reportMissingImports]
 
     x = samples.astype(np.float64)
     f0, times = pyworld.dio(x, RATE, frame_period=8.0)
@@ -76,8 +76,8 @@ def shape(samples: np.ndarray, tilt: float, curve: int) -> np.ndarray:
     """
     from scipy.fft import irfft, next_fast_len, rfft
 
-    size = next_fast_len(len(samples), real=True)
-    spectrum = rfft(samples, size)
+    size = int(next_fast_len(len(samples), real=True))  # pyright: ignore[reportArgumentType]
+    spectrum = np.asarray(rfft(samples, size))
     frequencies = np.fft.rfftfreq(size, 1 / RATE)
     level = tilt * np.log2(np.clip(frequencies, 200.0, 8_000.0) / 1_000.0)
     if curve:
@@ -86,4 +86,4 @@ def shape(samples: np.ndarray, tilt: float, curve: int) -> np.ndarray:
         mels = np.log1p(frequencies / 700.0) / np.log1p(RATE / 2 / 700.0)
         level = level + np.cos(np.pi * np.outer(mels, np.arange(2, CURVES + 2))) @ sizes
     spectrum *= 10.0 ** (level / 20.0)
-    return irfft(spectrum, size)[: len(samples)].astype(np.float32)
+    return np.asarray(irfft(spectrum, size), np.float32)[: len(samples)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
+from typing import Any
 
 RATE = 24_000
 
@@ -56,7 +57,7 @@ def virtual_cast(rng: random.Random) -> dict[str, Voice]:
     for index in range(VIRTUAL_SPEAKERS):
         teacher = "joe" if index % 3 == 0 else "hibari"
         low, high = (0.74, 1.34) if teacher == "hibari" else (0.76, 1.24)
-        settings = {"resample": _between(rng, low, high)}
+        settings: dict[str, Any] = {"resample": _between(rng, low, high)}
         if index % 2:
             settings = _world_settings(rng, teacher)
         cast[f"virtual-{index:03d}"] = Voice(
@@ -75,7 +76,7 @@ def paced_cast(rng: random.Random) -> dict[str, Voice]:
     cast = {}
     for index in range(PACED_SPEAKERS):
         teacher = "joe" if index % 4 == 0 else "hibari"
-        settings = {"resample": _between(rng, 0.74, 1.3)}
+        settings: dict[str, Any] = {"resample": _between(rng, 0.74, 1.3)}
         if teacher == "hibari" and index % 2:
             settings = _world_settings(rng, teacher) | {"intonation": _between(rng, 0.4, 1.9)}
         cast[f"paced-{index:03d}"] = Voice(
@@ -116,7 +117,7 @@ def wide_cast(rng: random.Random) -> dict[str, Voice]:
     return cast
 
 
-def _world_settings(rng: random.Random, teacher: str) -> dict[str, float]:
+def _world_settings(rng: random.Random, teacher: str) -> dict[str, Any]:
     other_sex = rng.random() < 0.5
     pitch, formants = (0.8, 1.2), (0.92, 1.08)
     if other_sex:
