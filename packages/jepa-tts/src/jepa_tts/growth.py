@@ -17,12 +17,14 @@ from jepa_tts.model import JepaModel
 
 GROWING = ("feed_forward", "latent", "decoder_channels", "decoder_blocks")
 """The sizes that may grow."""
+KEPT = ("mel", "phonemes", "speakers", "dropout")
+"""What stays as it is in the smaller model."""
 UNLIKENESS = 0.5
 """Deviation of what tells the copies of a channel apart, in deviations of the weights shared."""
 
 
 def grow(model: JepaModel, size: JepaConfig) -> JepaModel:
-    """A model of the larger ``size`` that says what ``model`` says; it keeps phonemes and voices.
+    """A model of the larger ``size`` that says what ``model`` says, in the same voices.
 
     The channels of the mel decoder grow by whole multiples. New weights are drawn from torch's
     random numbers.
@@ -30,7 +32,8 @@ def grow(model: JepaModel, size: JepaConfig) -> JepaModel:
     Raises:
         ValueError: for a size that cannot grow, or would shrink.
     """
-    config = replace(size, phonemes=model.config.phonemes, speakers=model.config.speakers)
+    own = {name: getattr(model.config, name) for name in KEPT}
+    config = replace(size, **own)
     _refuse_other_shapes(model.config, config)
     larger = JepaModel(config).to(next(model.parameters()).device)
     new = larger.state_dict()
