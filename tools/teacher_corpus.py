@@ -15,7 +15,7 @@ Two teachers speak (hibari, Apache-2.0; the piper voice joe, CC0 data); their ph
 read from inside their networks. Resampling and the WORLD vocoder turn the two into a cast. The
 corpus is a ``manifest.jsonl`` beside 24 kHz wav files, with a ``lexicon.jsonl`` of words and
 phonemes. Running the command again resumes; about 35 minutes on two cores, and an hour more for the
-part of many speakers (``--part wide``; ``every`` is all of it, 60 hours).
+part of many speakers (``--part wide``; ``every`` is all of it, 58 planned hours).
 """
 
 from __future__ import annotations
